@@ -1,0 +1,1 @@
+"""Kusari: define-by-run deep learning over pluggable backends."""

@@ -1,0 +1,32 @@
+"""The seam: backends, devices, kernels, and the choice between implementations."""
+
+from kusari.backend.array_api import missing_names as missing_names
+from kusari.backend.backend import Backend as Backend
+from kusari.backend.choice import Explanation as Explanation
+from kusari.backend.device import Device as Device
+from kusari.backend.discovery import get_backend as get_backend
+from kusari.backend.discovery import registry as registry
+from kusari.backend.explain import explain as explain
+from kusari.backend.family import Family as Family
+from kusari.backend.hookspecs import hookimpl as hookimpl
+from kusari.backend.kernel import CONTRACT as CONTRACT
+from kusari.backend.kernel import Kernel as Kernel
+from kusari.backend.kernel import find_kernel as find_kernel
+from kusari.backend.kernel import kernel as kernel
+from kusari.backend.kernel import kernel_names as kernel_names
+from kusari.backend.random import host_generator as host_generator
+from kusari.backend.random import random_source as random_source
+from kusari.backend.random import seed as seed
+from kusari.backend.selection import backend_of_array as backend_of_array
+from kusari.backend.selection import copyto as copyto
+from kusari.backend.selection import default_device as default_device
+from kusari.backend.selection import device_of_array as device_of_array
+from kusari.backend.selection import get_array_module as get_array_module
+from kusari.backend.selection import get_device as get_device
+from kusari.backend.selection import get_device_from_array as get_device_from_array
+from kusari.backend.selection import use_backend as use_backend
+from kusari.backend.selection import using_device as using_device
+from kusari.backend.spec import BackendSpec as BackendSpec
+from kusari.backend.stream import Event as Event
+from kusari.backend.stream import Stream as Stream
+from kusari.backend.stream import Timer as Timer

@@ -1,0 +1,120 @@
+"""Random sources: seeded once for the process, one stream per backend."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import numpy as np
+
+from kusari.dtypes import host_dtype
+
+if TYPE_CHECKING:
+    from kusari.backend.backend import Backend
+
+_lock: Final = threading.Lock()
+_streams: Final[dict[str, Any]] = {}
+_root: list[np.random.SeedSequence] = []
+
+
+class RandomSource(Protocol):
+    """A stream of random arrays on one backend's devices."""
+
+    def uniform(self, shape: tuple[int, ...], dtype: Any, low: float = 0.0, high: float = 1.0, index: int = 0) -> Any:
+        """Return an array of ``dtype`` drawn evenly from [low, high), on device ``index``."""
+
+    def normal(self, shape: tuple[int, ...], dtype: Any, mean: float = 0.0, std: float = 1.0, index: int = 0) -> Any:
+        """Return an array of ``dtype`` drawn from N(mean, std²), on device ``index``."""
+
+    def integers(self, shape: tuple[int, ...], low: int, high: int, dtype: Any, index: int = 0) -> Any:
+        """Return an array of ``dtype`` drawn evenly from low … high - 1, on device ``index``."""
+
+    def get_state(self) -> Any:
+        """Return what `set_state` takes, to be saved with a snapshot."""
+
+    def set_state(self, state: Any) -> None:
+        """Go on where `get_state` was called."""
+
+
+class HostRandom:
+    """Draw on the host with NumPy's generator, then transfer.
+
+    >>> HostRandom(get_backend("numpy"), seed=0).integers((3,), 0, 10, "int64")
+    array([8, 6, 5])
+    """
+
+    def __init__(self, backend: Backend, seed: int | np.random.SeedSequence | None = None) -> None:
+        self._backend = backend
+        self.generator = np.random.default_rng(seed)
+
+    def _send(self, drawn: np.ndarray[Any, Any], dtype: Any, index: int) -> Any:
+        return self._backend.from_host(np.asarray(drawn, dtype=host_dtype(dtype)), index, copy=False)
+
+    def uniform(self, shape: tuple[int, ...], dtype: Any, low: float = 0.0, high: float = 1.0, index: int = 0) -> Any:
+        """Return an array of ``dtype`` drawn evenly from [low, high)."""
+        host = host_dtype(dtype)
+        drawn = np.asarray(self.generator.uniform(low, high, shape), dtype=host)
+        # Rounding to the dtype can reach high: in float16 for one draw in 4096 from [0, 1).
+        below = np.nextafter(host.type(high), host.type(low))
+        return self._send(np.where(drawn < high, drawn, below), dtype, index)
+
+    def normal(self, shape: tuple[int, ...], dtype: Any, mean: float = 0.0, std: float = 1.0, index: int = 0) -> Any:
+        """Return an array of ``dtype`` drawn from N(mean, std²)."""
+        return self._send(self.generator.normal(mean, std, shape), dtype, index)
+
+    def integers(self, shape: tuple[int, ...], low: int, high: int, dtype: Any, index: int = 0) -> Any:
+        """Return an array of ``dtype`` drawn evenly from low … high - 1."""
+        return self._send(self.generator.integers(low, high, shape), dtype, index)
+
+    def get_state(self) -> Any:
+        """Return the generator's state as plain values."""
+        return self.generator.bit_generator.state
+
+    def set_state(self, state: Any) -> None:
+        """Restore what `get_state` returned."""
+        self.generator.bit_generator.state = state
+
+
+def seed(value: int) -> None:
+    """Seed every random stream of the process, those of backends opened later included.
+
+    Args:
+        value: Non-negative.
+
+    >>> seed(0)
+    >>> first = host_generator().random()
+    >>> seed(0)
+    >>> host_generator().random() == first
+    True
+    """
+    with _lock:
+        _root[:] = [np.random.SeedSequence(value)]
+        _streams.clear()
+
+
+def _seed_of(name: str) -> np.random.SeedSequence:
+    """Derive a stream's seed from the root and its name, so that it does not depend on who asks first."""
+    if not _root:
+        # Drawn once from NumPy's global stream: numpy.random.seed(0) before a model is built repeats it.
+        _root.append(np.random.SeedSequence(int(np.random.randint(0, 2**31 - 1))))  # noqa: NPY002
+    root = _root[0]
+    return np.random.SeedSequence(entropy=root.entropy, spawn_key=tuple(name.encode()))
+
+
+def host_generator() -> np.random.Generator:
+    """Return the host's generator: initializers and other host-side draws share it."""
+    with _lock:
+        if "host" not in _streams:
+            _streams["host"] = np.random.default_rng(_seed_of("host"))
+        generator: np.random.Generator = _streams["host"]
+        return generator
+
+
+def random_source(backend: Backend) -> RandomSource:
+    """Return the stream of ``backend``, seeded by `seed` or else once from NumPy's global stream."""
+    with _lock:
+        if backend.name not in _streams:
+            words = _seed_of(backend.name).generate_state(2, np.uint32)
+            _streams[backend.name] = backend.random(int(words[0]) << 32 | int(words[1]))
+        source: RandomSource = _streams[backend.name]
+        return source
