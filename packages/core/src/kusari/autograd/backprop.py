@@ -1,0 +1,209 @@
+"""Backpropagation: the order in which function nodes run backward, and how their gradients meet."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, TypeAlias
+
+from kusari.configuration import State, current_state
+
+if TYPE_CHECKING:
+    from kusari.autograd.function_node import FunctionNode
+    from kusari.autograd.node import VariableNode
+    from kusari.autograd.variable import Variable
+
+Seeds: TypeAlias = "Iterable[tuple[VariableNode, Variable]]"
+OnFinal: TypeAlias = "Callable[[VariableNode], None] | None"
+
+
+def backpropagate(seeds: Seeds, retain_grad: bool = False, on_final: OnFinal = None) -> None:
+    """Send gradients from ``seeds`` to the leaves, adding them to what the leaves have.
+
+    Args:
+        seeds: Nodes that have creators, each with its gradient.
+        retain_grad: Leave gradients on the nodes between, too.
+        on_final: Called with each leaf when no more gradient can reach it, so that reductions over machines may
+            start before backpropagation ends.
+    """
+    heap = _Heap()
+    for node, seed in seeds:
+        heap.add(node, seed)
+    awaited = None if on_final is None else _count_uses(seeds)
+    state = current_state()
+    owned: set[int] = set()
+    while heap.functions:
+        function, grad_outputs = heap.pop()
+        inputs = function.inputs
+        wanted = tuple([i for i, node in enumerate(inputs) if node.requires_grad])
+        if not wanted:
+            continue
+        gradients = run_backward(function, wanted, grad_outputs, state)
+        for index, gradient in zip(wanted, gradients, strict=True):
+            if gradient is None:
+                continue
+            node = inputs[index]
+            if node.creator_node is not None:
+                total = heap.add(node, gradient)
+                if retain_grad:
+                    node.grad_var = total
+                continue
+            _add_to_leaf(node, gradient, owned, state.enable_backprop)
+        if awaited is not None and on_final is not None:
+            _report_final(inputs, wanted, awaited, on_final)
+    if awaited is not None and on_final is not None:
+        for node, remaining in awaited.items():
+            if remaining:  # a function on the way to it gave None
+                on_final(node)
+
+
+def collect(seeds: Seeds, targets: set[VariableNode], retain_grad: bool = False) -> dict[VariableNode, Variable]:
+    """Return the gradients that reach ``targets``, leaving the nodes' own as they are.
+
+    Only functions on a path to a target run.
+    """
+    useful = _leading_to(targets, [node for node, _ in seeds])
+    found: dict[VariableNode, Variable] = {}
+    heap = _Heap()
+
+    def arrive(node: VariableNode, gradient: Variable) -> None:
+        total = gradient
+        if node in targets:
+            old = found.get(node)
+            total = found[node] = gradient if old is None else old + gradient
+        if node.creator_node is not None:
+            total = heap.add(node, gradient)
+        if retain_grad:
+            node.grad_var = total
+
+    for node, gradient in seeds:
+        if node in useful:
+            arrive(node, gradient)
+    state = current_state()
+    while heap.functions:
+        function, grad_outputs = heap.pop()
+        wanted = tuple([i for i, node in enumerate(function.inputs) if node in useful])
+        if not wanted:
+            continue
+        for index, made in zip(wanted, run_backward(function, wanted, grad_outputs, state), strict=True):
+            if made is not None:
+                arrive(function.inputs[index], made)
+    return found
+
+
+def _leading_to(targets: set[VariableNode], starts: list[VariableNode]) -> set[VariableNode]:
+    """Return the nodes reachable from ``starts`` through which a gradient can reach a target."""
+    useful, seen = set(targets), set()
+    order: list[VariableNode] = []
+    stack = list(starts)
+    while stack:
+        node = stack.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        order.append(node)
+        if node.creator_node is not None:
+            stack.extend([x for x in node.creator_node.inputs if x.requires_grad or x in targets])
+    for node in sorted(order, key=lambda node: node.rank):
+        if node.creator_node is not None and any(x in useful for x in node.creator_node.inputs):
+            useful.add(node)
+    return useful
+
+
+def run_backward(
+    function: FunctionNode, wanted: tuple[int, ...], grad_outputs: tuple[Variable | None, ...], state: State
+) -> tuple[Variable | None, ...]:
+    """Call one function's backward, with hooks and an error that says whose it was."""
+    hooks = function.hooks_in_force(state)
+    if hooks:
+        arrays = function.retained_arrays()
+        grad_arrays = tuple([None if g is None else g.array for g in grad_outputs])
+        for hook in hooks:
+            hook.backward_preprocess(function, arrays, grad_arrays)
+    device = function.device
+    try:
+        if device.always_current or device.backend.is_current(device.index):
+            gradients = function.backward_checked(wanted, grad_outputs)
+        else:
+            with device.create_context():
+                gradients = function.backward_checked(wanted, grad_outputs)
+    except Exception as error:
+        error.add_note(f"in backward of {function.describe()}")
+        raise
+    if state.debug:
+        function.check_gradients(wanted, gradients)
+    for hook in hooks:
+        hook.backward_postprocess(function, arrays, grad_arrays)
+    return gradients
+
+
+class _Heap:
+    """Functions that wait for their turn, latest rank first, with the gradients that have reached their outputs."""
+
+    def __init__(self) -> None:
+        self.functions: list[tuple[int, int, FunctionNode]] = []
+        self._pending: dict[FunctionNode, list[Variable | None]] = {}
+        self._serial = 0
+
+    def add(self, node: VariableNode, gradient: Variable) -> Variable:
+        """Add a gradient to a node's and return the sum."""
+        creator = node.creator_node
+        assert creator is not None
+        slots = self._pending.get(creator)
+        if slots is None:
+            slots = self._pending[creator] = [None] * creator.output_count
+            self._serial += 1
+            heapq.heappush(self.functions, (-creator.rank, self._serial, creator))
+        old = slots[node.output_index]
+        total = slots[node.output_index] = gradient if old is None else old + gradient
+        return total
+
+    def pop(self) -> tuple[FunctionNode, tuple[Variable | None, ...]]:
+        """Take the next function, with its outputs' gradients."""
+        function = heapq.heappop(self.functions)[2]
+        return function, tuple(self._pending.pop(function))
+
+
+def _add_to_leaf(node: VariableNode, gradient: Variable, owned: set[int], recording: bool) -> None:
+    """Add to a leaf's gradient; from the third on in place, in the sum's buffer, which nobody else has seen."""
+    old = node.grad_var
+    if old is None:
+        node.grad_var = gradient
+    elif id(node) in owned:
+        old.array += gradient.array
+    else:
+        node.grad_var = old + gradient
+        if not recording:
+            owned.add(id(node))
+
+
+def _count_uses(seeds: Seeds) -> dict[VariableNode, int]:
+    """Return, for each leaf that backpropagation can reach, how many times."""
+    uses: dict[VariableNode, int] = {}
+    seen: set[FunctionNode] = set()
+    stack = [node.creator_node for node, _ in seeds]
+    while stack:
+        function = stack.pop()
+        if function is None or function in seen:
+            continue
+        seen.add(function)
+        for node in function.inputs:
+            if node.creator_node is not None:
+                stack.append(node.creator_node)
+            elif node.requires_grad:
+                uses[node] = uses.get(node, 0) + 1
+    return uses
+
+
+def _report_final(
+    inputs: tuple[VariableNode, ...],
+    wanted: tuple[int, ...],
+    awaited: dict[VariableNode, int],
+    on_final: Callable[[VariableNode], None],
+) -> None:
+    for index in wanted:
+        node = inputs[index]
+        if node in awaited:
+            awaited[node] -= 1
+            if awaited[node] == 0:
+                on_final(node)

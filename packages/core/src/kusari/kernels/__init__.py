@@ -1,0 +1,8 @@
+"""Numbers: kernels over the array API, one portable definition each. Importing this loads every kernel."""
+
+from kusari.kernels import activation as activation
+from kusari.kernels import conv as conv
+from kusari.kernels import linear as linear
+from kusari.kernels import pooling as pooling
+from kusari.kernels import softmax as softmax
+from kusari.kernels import update as update
