@@ -1,0 +1,39 @@
+"""Reading arguments that may be one number or one per axis."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+
+from kusari import dtypes
+from kusari.autograd import Variable, as_variable
+from kusari.autograd.arithmetic import cast
+from kusari.autograd.variable import VariableLike
+from kusari.types import Shape
+
+
+def per_axis(name: str, value: int | Sequence[int], count: int, at_least: int) -> Shape:
+    """Return ``count`` numbers: one repeated, or the given ones.
+
+    Raises:
+        ValueError: Another count, or a number below ``at_least``; the text names the argument.
+        TypeError: Not integers.
+
+    >>> per_axis("stride", 2, 3, at_least=1)
+    (2, 2, 2)
+    """
+    if isinstance(value, Sequence):
+        numbers = tuple(operator.index(number) for number in value)
+    else:
+        numbers = (operator.index(value),) * count
+    if len(numbers) != count:
+        raise ValueError(f"{name}={value!r}: expected one number, or {count}, one per spatial axis")
+    if any(number < at_least for number in numbers):
+        raise ValueError(f"{name}={value!r}: expected numbers of at least {at_least}")
+    return numbers
+
+
+def like(x: Variable, parameter: VariableLike) -> Variable:
+    """Return a parameter in ``x``'s dtype: float32 parameters serve 16-bit inputs, and their gradients come back."""
+    parameter = as_variable(parameter)
+    return cast(parameter, x.dtype) if dtypes.is_floating(x.dtype) else parameter

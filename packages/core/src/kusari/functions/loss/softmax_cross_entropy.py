@@ -1,0 +1,171 @@
+"""Cross entropy of a softmax over class scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kusari import dtypes
+from kusari.autograd import FunctionNode, Variable, as_variable
+from kusari.autograd.type_check import expect, expect_floating
+from kusari.autograd.variable import VariableLike, constant
+from kusari.configuration import current_state
+from kusari.errors import InvalidType
+from kusari.functions.fused import FusedNode
+from kusari.kernels import softmax as kernels
+
+
+class LogSoftmax(FunctionNode):
+    """y = x − log Σ eˣ along one axis."""
+
+    def __init__(self, axis: int) -> None:
+        self.axis = axis
+
+    def check_type_forward(self, in_types: Any) -> None:
+        expect_floating(in_types, names=("x",))
+        expect(-in_types[0].ndim <= self.axis, self.axis < in_types[0].ndim)
+
+    def forward(self, inputs: tuple[Any]) -> tuple[Any]:
+        self.retain_outputs((0,))
+        return (kernels.log_softmax(self.backend, inputs[0], self.axis),)
+
+    def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable]:
+        (y,), (gy,) = self.get_retained_outputs(), grad_outputs
+        return (gy - Exp().apply((y,))[0] * gy.sum(axis=self.axis, keepdims=True),)
+
+
+class Exp(FunctionNode):
+    """eˣ."""
+
+    def forward(self, inputs: tuple[Any]) -> tuple[Any]:
+        self.retain_outputs((0,))
+        return (self.backend.xp.exp(inputs[0]),)
+
+    def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable]:
+        (y,) = self.get_retained_outputs()
+        return (y * grad_outputs[0],)
+
+
+class SoftmaxCrossEntropy(FusedNode):
+    """loss = −w[t] log softmax(x)[t], averaged, where t is not the label to ignore."""
+
+    def __init__(self, ignore_label: int, normalize: bool, reduce: str, weight: Any) -> None:
+        self.ignore_label = ignore_label
+        self.normalize = normalize
+        self.reduce = reduce
+        self.weight = weight
+
+    def check_type_forward(self, in_types: Any) -> None:
+        expect(in_types.size() == 2)
+        x, t = in_types
+        expect_floating((x,), names=("x",))
+        expect(t.dtype.kind == "i", t.ndim == x.ndim - 1, x.shape[0] == t.shape[0], x.shape[2:] == t.shape[1:])
+
+    def forward(self, inputs: tuple[Any, Any]) -> tuple[Any]:
+        x, t = inputs
+        self._check_labels(x, t)
+        problem = kernels.SoftmaxCrossEntropyProblem(
+            x.shape,
+            self.backend.host_dtype(x.dtype),
+            self.ignore_label,
+            self.normalize,
+            self.reduce,
+            self.weight is not None,
+        )
+        self.plan = kernels.SoftmaxCrossEntropy.plan(self.backend, problem)
+        loss, self.kept = self.plan.forward(x, t, self.weight)
+        self.retain_inputs((0, 1))
+        return (loss,)
+
+    def _check_labels(self, x: Any, t: Any) -> None:
+        if self.weight is not None and self.weight.shape != (x.shape[1],):
+            raise InvalidType(f"class_weight of shape ({x.shape[1]},)", f"{self.weight.shape}")
+        if current_state().debug:  # reads values: only where asked for
+            xp = self.backend.xp
+            wrong = ((t < 0) | (t >= x.shape[1])) & ~(t == self.ignore_label)
+            if bool(xp.any(wrong)):
+                raise ValueError(
+                    f"softmax_cross_entropy: labels outside 0 … {x.shape[1] - 1} (ignore_label {self.ignore_label})"
+                )
+
+    def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable | None, ...]:
+        if current_state().enable_backprop:
+            wanted = tuple([index for index in indexes if index == 0])
+            made = iter(self.backward_through_chain(wanted, self.get_retained_inputs(), grad_outputs))
+            return tuple([next(made) if index == 0 else None for index in indexes])
+        gx = self.plan.grad_input(self.kept, grad_outputs[0].array)
+        return tuple([constant(gx, self.device) if index == 0 else None for index in indexes])
+
+    def decompose(self, inputs: tuple[Variable, ...]) -> tuple[Variable]:
+        """Return the loss as a log-softmax, a mask and a sum."""
+        x, t = inputs
+        _, label, scale = self.kept
+        xp = self.backend.xp
+        classes = xp.reshape(
+            xp.arange(x.shape[1], dtype=label.dtype, device=label.device), (1, -1, *(1 for _ in t.shape[1:]))
+        )
+        chosen = xp.astype(classes == xp.expand_dims(label, axis=1), x.array.dtype) * xp.expand_dims(scale, axis=1)
+        terms = LogSoftmax(1).apply((x,))[0] * constant(-chosen, x.device)
+        return (terms.sum() if self.reduce == "mean" else terms.sum(axis=1),)
+
+
+def softmax_cross_entropy(
+    x: VariableLike,
+    t: VariableLike,
+    normalize: bool = True,
+    cache_score: bool = True,
+    class_weight: Any = None,
+    ignore_label: int = -1,
+    reduce: str = "mean",
+    enable_double_backprop: bool = False,
+    soft_target_loss: str = "cross-entropy",
+) -> Variable:
+    """Compute the cross entropy between labels and the softmax of scores.
+
+    loss = −Σ w[t] log softmax(x)[t] / count, over labels that are not ``ignore_label``. For labels of ``x``'s own
+    shape (soft targets): −Σ t log softmax(x) / N, or KL(t ‖ softmax(x)).
+
+    Args:
+        x: (N, C, …): scores.
+        t: (N, …), integers; or (N, C, …), floating: soft targets.
+        normalize: The mean is over the labels that count; else over N.
+        cache_score: Accepted for old programs: the scores' log-softmax is always kept.
+        class_weight: (C,): a weight per class, not differentiated.
+        ignore_label: Labels that do not count.
+        reduce: ``mean``, or ``no`` for one loss per label.
+        enable_double_backprop: Accepted for old programs: second derivatives always work.
+        soft_target_loss: ``cross-entropy`` or ``kl-divergence``.
+
+    Returns:
+        A 0-d loss, or (N, …) for ``reduce="no"``.
+
+    Raises:
+        ValueError: Another ``reduce`` or ``soft_target_loss``.
+        InvalidType: Ranks, shapes or dtypes that do not fit.
+
+    >>> x = np.log(np.asarray([[0.5, 0.25, 0.25]]))
+    >>> softmax_cross_entropy(x, np.asarray([0])).array.round(4)
+    array(0.6931)
+    """
+    if reduce not in ("mean", "no"):
+        raise ValueError(f"softmax_cross_entropy(reduce={reduce!r}): expected 'mean' or 'no'")
+    x, t = as_variable(x), as_variable(t)
+    if dtypes.is_floating(t.dtype):
+        return _soft_targets(x, t, normalize, reduce, soft_target_loss)
+    weight = None if class_weight is None else x.device.send(as_variable(class_weight).array)
+    return SoftmaxCrossEntropy(ignore_label, normalize, reduce, weight).apply((x, t))[0]
+
+
+def _soft_targets(x: Variable, t: Variable, normalize: bool, reduce: str, kind: str) -> Variable:
+    if kind not in ("cross-entropy", "kl-divergence"):
+        raise ValueError(f"soft_target_loss={kind!r}: expected 'cross-entropy' or 'kl-divergence'")
+    if x.shape != t.shape:
+        raise InvalidType(f"soft targets of shape {x.shape}, as x", f"{t.shape}")
+    log_p = LogSoftmax(1).apply((x,))[0]
+    loss = -(t * log_p).sum(axis=1)
+    if kind == "kl-divergence":
+        xp = t.xp
+        entropy = xp.where(t.array > 0, t.array * xp.log(xp.where(t.array > 0, t.array, 1)), 0)
+        loss = loss + constant(xp.sum(entropy, axis=1), t.device)
+    if reduce == "no":
+        return loss
+    return loss.sum() / max(loss.size if normalize else x.shape[0], 1)
