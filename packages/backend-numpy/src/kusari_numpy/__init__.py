@@ -1,0 +1,3 @@
+"""Kusari on NumPy."""
+
+from kusari_numpy.backend import open_backend as open_backend
