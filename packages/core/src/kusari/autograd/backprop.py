@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeAlias
@@ -31,15 +32,12 @@ def backpropagate(seeds: Seeds, retain_grad: bool = False, on_final: OnFinal = N
         heap.add(node, seed)
     awaited = None if on_final is None else _count_uses(seeds)
     state = current_state()
-    owned: set[int] = set()
+    owned: set[VariableNode] = set()
     while heap.functions:
         function, grad_outputs = heap.pop()
-        inputs = function.inputs
-        wanted = tuple([i for i, node in enumerate(inputs) if node.requires_grad])
-        if not wanted:
-            continue
+        wanted, inputs = function.wanted, function.inputs
         gradients = run_backward(function, wanted, grad_outputs, state)
-        for index, gradient in zip(wanted, gradients, strict=True):
+        for index, gradient in zip(wanted, gradients):  # noqa: B905 - run_backward has matched their lengths
             if gradient is None:
                 continue
             node = inputs[index]
@@ -47,14 +45,16 @@ def backpropagate(seeds: Seeds, retain_grad: bool = False, on_final: OnFinal = N
                 total = heap.add(node, gradient)
                 if retain_grad:
                     node.grad_var = total
-                continue
-            _add_to_leaf(node, gradient, owned, state.enable_backprop)
+            elif node.grad_var is None:
+                node.grad_var = gradient
+            elif node in owned:  # the sum's own buffer, which nobody else has seen
+                node.grad_var._array += gradient._array
+            else:
+                node.grad_var = node.grad_var + gradient
+                if not state.enable_backprop:
+                    owned.add(node)
         if awaited is not None and on_final is not None:
             _report_final(inputs, wanted, awaited, on_final)
-    if awaited is not None and on_final is not None:
-        for node, remaining in awaited.items():
-            if remaining:  # a function on the way to it gave None
-                on_final(node)
 
 
 def collect(seeds: Seeds, targets: set[VariableNode], retain_grad: bool = False) -> dict[VariableNode, Variable]:
@@ -114,19 +114,32 @@ def run_backward(
     function: FunctionNode, wanted: tuple[int, ...], grad_outputs: tuple[Variable | None, ...], state: State
 ) -> tuple[Variable | None, ...]:
     """Call one function's backward, with hooks and an error that says whose it was."""
+    if state.function_hooks or function._hooks or state.debug or not function.device.always_current:
+        return _run_backward_observed(function, wanted, grad_outputs, state)
+    try:
+        gradients = function.backward(wanted, grad_outputs)
+        if gradients.__class__ is not tuple or len(gradients) != len(wanted):
+            gradients = function.match_gradients(gradients, wanted)
+    except Exception as error:
+        error.add_note(f"in backward of {function.describe()}")
+        raise
+    return gradients
+
+
+def _run_backward_observed(
+    function: FunctionNode, wanted: tuple[int, ...], grad_outputs: tuple[Variable | None, ...], state: State
+) -> tuple[Variable | None, ...]:
+    """Run one function's backward with hooks around it, on the current device, and check what it returned."""
     hooks = function.hooks_in_force(state)
-    if hooks:
-        arrays = function.retained_arrays()
-        grad_arrays = tuple([None if g is None else g.array for g in grad_outputs])
-        for hook in hooks:
-            hook.backward_preprocess(function, arrays, grad_arrays)
+    arrays = function.retained_arrays()
+    grad_arrays = tuple([None if g is None else g.array for g in grad_outputs])
+    for hook in hooks:
+        hook.backward_preprocess(function, arrays, grad_arrays)
     device = function.device
     try:
-        if device.always_current or device.backend.is_current(device.index):
-            gradients = function.backward_checked(wanted, grad_outputs)
-        else:
-            with device.create_context():
-                gradients = function.backward_checked(wanted, grad_outputs)
+        context = contextlib.nullcontext() if device.backend.is_current(device.index) else device.create_context()
+        with context:
+            gradients = function.match_gradients(function.backward(wanted, grad_outputs), wanted)
     except Exception as error:
         error.add_note(f"in backward of {function.describe()}")
         raise
@@ -162,19 +175,6 @@ class _Heap:
         """Take the next function, with its outputs' gradients."""
         function = heapq.heappop(self.functions)[2]
         return function, tuple(self._pending.pop(function))
-
-
-def _add_to_leaf(node: VariableNode, gradient: Variable, owned: set[int], recording: bool) -> None:
-    """Add to a leaf's gradient; from the third on in place, in the sum's buffer, which nobody else has seen."""
-    old = node.grad_var
-    if old is None:
-        node.grad_var = gradient
-    elif id(node) in owned:
-        old.array += gradient.array
-    else:
-        node.grad_var = old + gradient
-        if not recording:
-            owned.add(id(node))
 
 
 def _count_uses(seeds: Seeds) -> dict[VariableNode, int]:

@@ -43,7 +43,9 @@ class FunctionNode:
     """Whose kernels are in force: resolved once per `apply`."""
     device: Device
     inputs: tuple[VariableNode, ...] = ()
-    output_count: int = 0
+    wanted: tuple[int, ...] = ()
+    """The inputs that a gradient flows to."""
+    output_count: int = 1
     rank: int = 0
     recording: bool = False
     """True within `forward` when a backward may follow: a gradient is wanted and graphs are recorded."""
@@ -115,19 +117,19 @@ class FunctionNode:
             DeviceMismatch: The inputs' memories do not meet.
         """
         state = current_state()
+        requires_grad, seen = False, []
         try:
-            arrays = tuple([x._array for x in inputs])
-            device = inputs[0].device
+            device = inputs[0].device if state.backend is None else relabel(inputs[0].device, state.backend)
+            for x in inputs:
+                seen.append(x._array)
+                if x.device is not device:
+                    other = x.device if state.backend is None else relabel(x.device, state.backend)
+                    device = meet(device, other, self.label)
+                if x.requires_grad:
+                    requires_grad = True
         except AttributeError:
             return self.apply(tuple([as_variable(x) for x in inputs]))
-        requires_grad = False
-        for x in inputs:
-            if x.device is not device:
-                device = meet(device, x.device, self.label)
-            if x.requires_grad:
-                requires_grad = True
-        if state.backend is not None:
-            device = relabel(device, state.backend)
+        arrays = tuple(seen)
         self.device = device
         self.backend = backend = device.backend
         if requires_grad and state.enable_backprop:
@@ -153,7 +155,7 @@ class FunctionNode:
             variable: Variable = _new(Variable)
             array = outputs[0]
             if array.__class__ not in backend.array_types:
-                array = backend.as_array(array, arrays[0])
+                array = backend.as_array(array, None)
             variable._array = array
             variable.device = device
             variable.requires_grad = False
@@ -163,40 +165,41 @@ class FunctionNode:
 
     def _record(self, inputs: tuple[Any, ...], outputs: tuple[Any, ...], device: Device) -> tuple[Variable, ...]:
         """Make the outputs' Variables and the edges from them to the inputs."""
-        rank, nodes, kept = 0, [], self._kept_inputs
-        for x in inputs:
+        rank, nodes, wanted = 0, [], []
+        for index, x in enumerate(inputs):
             node = x._node
             if node is None:
                 node = x.node
             nodes.append(node)
             if node.rank > rank:
                 rank = node.rank
+            if node.requires_grad:
+                wanted.append(index)
         self.inputs = tuple(nodes)
-        for index in kept:
-            nodes[index].data = inputs[index]._array
+        self.wanted = tuple(wanted)
         if rank:
             self.rank = rank
+        for index in self._kept_inputs:
+            nodes[index].data = inputs[index]._array
+        if len(outputs) == 1 and not self._kept_outputs:
+            return (self._output(outputs[0], device, rank + 1, 0),)
         self.output_count = len(outputs)
-        rank += 1
-        made = []
-        for index, array in enumerate(outputs):
-            if array.__class__ not in self.backend.array_types:
-                array = self.backend.as_array(array, inputs[0]._array)
-            node = VariableNode(array, device)
-            node.creator_node = self
-            node.rank = rank
-            if index:
-                node.output_index = index
-            variable: Variable = _new(Variable)
-            variable._array = array
-            variable.device = device
-            variable.requires_grad = True
-            variable._node = node
-            made.append(variable)
+        made = tuple([self._output(array, device, rank + 1, index) for index, array in enumerate(outputs)])
         if self._kept_outputs:
             self._kept_output_arrays = tuple([made[i]._array for i in self._kept_outputs])
             self._output_nodes = tuple([weakref.ref(v.node) for v in made])
-        return tuple(made)
+        return made
+
+    def _output(self, array: Any, device: Device, rank: int, index: int) -> Variable:
+        """Make one output of the graph."""
+        if array.__class__ not in self.backend.array_types:
+            array = self.backend.as_array(array, None)
+        variable: Variable = _new(Variable)
+        variable._array = array
+        variable.device = device
+        variable.requires_grad = True
+        variable._node = VariableNode(array, device, self, rank, index)
+        return variable
 
     def _as_array(self, array: Any) -> Any:
         return array if array.__class__ in self.backend.array_types else self.backend.as_array(array, None)
@@ -232,8 +235,7 @@ class FunctionNode:
         for index, array in zip(self._kept_outputs, self._kept_output_arrays, strict=True):
             node = self._output_nodes[index]()
             if node is None:  # nobody holds that output any more: stand in for it
-                node = VariableNode(array, self.device)
-                node.creator_node, node.rank, node.output_index = self, self.rank + 1, index
+                node = VariableNode(array, self.device, self, self.rank + 1, index)
             variable = variable_of_node(node)
             variable._array = array
             found.append(variable)
@@ -246,7 +248,7 @@ class FunctionNode:
         grad_inputs: tuple[Variable | None, ...],
     ) -> tuple[Variable | None, ...]:
         """Compute gradients and add them to ``grad_inputs``; override it to add in a cheaper way."""
-        made = self.backward_checked(target_input_indexes, grad_outputs)
+        made = self.match_gradients(self.backward(target_input_indexes, grad_outputs), target_input_indexes)
         return tuple(
             [
                 old if new is None else new if old is None else old + new
@@ -254,15 +256,12 @@ class FunctionNode:
             ]
         )
 
-    def backward_checked(
-        self, wanted: tuple[int, ...], grad_outputs: tuple[Variable | None, ...]
-    ) -> tuple[Variable | None, ...]:
-        """Call `backward` and bring what it returned to one gradient per wanted index.
+    def match_gradients(self, made: Any, wanted: tuple[int, ...]) -> tuple[Variable | None, ...]:
+        """Bring what `backward` returned to one gradient per wanted index.
 
         Raises:
-            TypeError: Another number of gradients, or something that is not a Variable.
+            TypeError: Another number of gradients.
         """
-        made: Any = self.backward(wanted, grad_outputs)
         if made.__class__ is not tuple:
             made = tuple(made) if isinstance(made, list) else (made,)
         if len(made) != len(wanted):

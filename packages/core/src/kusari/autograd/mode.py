@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
-from kusari.autograd.backprop import collect
+from kusari.autograd.backprop import backpropagate, collect
 from kusari.autograd.node import VariableNode
 from kusari.autograd.variable import Variable, constant
 from kusari.configuration import using_config, using_state
@@ -93,3 +93,38 @@ def _seeds(
             gradient = gradient * loss_scale
         seeds.append((y.node, gradient))
     return seeds
+
+
+def backward(
+    outputs: Sequence[Variable],
+    grad_outputs: Sequence[Variable | None] | None = None,
+    retain_grad: bool = False,
+    enable_double_backprop: bool = False,
+) -> None:
+    """Backpropagate from several Variables at once.
+
+    Args:
+        outputs: Where to start.
+        grad_outputs: Their gradients; None, or None for one of them: what it has, else 1 for one element.
+        retain_grad: Leave gradients on the Variables between, too.
+        enable_double_backprop: Record the gradients' own graph.
+
+    Raises:
+        ValueError: Another number of gradients than of outputs.
+
+    >>> x = Variable(np.asarray(3.0))
+    >>> backward([x * 2, x * x])
+    >>> x.grad
+    array(8.)
+    """
+    if grad_outputs is not None and len(grad_outputs) != len(outputs):
+        raise ValueError(f"{len(outputs)} outputs and {len(grad_outputs)} gradients: expected one for each")
+    seeds = []
+    for index, output in enumerate(outputs):
+        given = None if grad_outputs is None else grad_outputs[index]
+        if given is not None:
+            output.grad_var = given
+        if output.creator_node is not None:
+            seeds.append((output.node, output._seed(None)))
+    with using_state(backend=None), using_config("enable_backprop", enable_double_backprop):
+        backpropagate(seeds, retain_grad)

@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import warnings
-import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kusari.autograd.backprop import backpropagate
+from kusari.autograd.graph_side import GraphSide
 from kusari.autograd.node import VariableNode
 from kusari.backend import Device, device_of_array, get_device
 from kusari.backend.selection import DeviceLike
-from kusari.configuration import config, current_state, using_config, using_state
+from kusari.configuration import config, using_config, using_state
 from kusari.errors import SynchronizationError
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from kusari.autograd.function_node import FunctionNode
     from kusari.types import Shape
 
 VariableLike: TypeAlias = Any
 """A Variable, or an array, which counts as a Variable without gradient."""
 
 _new = object.__new__
-_weak = weakref.ref
 
 
-class Variable:
+class Variable(GraphSide):
     """An array that remembers how it was made, so that gradients can flow back through it.
 
     Args:
@@ -146,74 +144,6 @@ class Variable:
                 self._node.data = array
             if grad is not None:
                 self._node.grad_var = constant(target.send(grad), target)
-
-    # The graph. --------------------------------------------------------------------------------------------------
-
-    @property
-    def node(self) -> VariableNode:
-        """The graph's side of this Variable, made when first needed."""
-        node = self._node
-        if node is None:
-            node = self._node = VariableNode(self._array, self.device)
-            node.requires_grad = self.requires_grad
-            node._variable = _weak(self)
-            node.name = self.name
-        return node
-
-    @property
-    def name(self) -> str | None:
-        """A name for messages and drawings."""
-        name: str | None = self.__dict__.get("_name")
-        return name
-
-    @name.setter
-    def name(self, name: str | None) -> None:
-        self.__dict__["_name"] = name
-        if self._node is not None:
-            self._node.name = name
-
-    @property
-    def creator_node(self) -> FunctionNode | None:
-        """The function node that made it; None for a leaf."""
-        return None if self._node is None else self._node.creator_node
-
-    @property
-    def creator(self) -> Any:
-        """The function that made it: an old-style ``Function`` where it was one."""
-        return None if self._node is None else self._node.creator
-
-    @property
-    def rank(self) -> int:
-        """The length of the longest path from a leaf."""
-        return 0 if self._node is None else self._node.rank
-
-    @property
-    def label(self) -> str:
-        """A short text for drawings: shape and dtype."""
-        return self.node.label
-
-    def set_creator_node(self, function: FunctionNode) -> None:
-        """Make ``function`` the one that made this Variable."""
-        self.node.set_creator_node(function)
-
-    def unchain(self) -> None:
-        """Cut the edge to the function that made it."""
-        if self._node is not None:
-            self._node.unchain()
-
-    def unchain_backward(self) -> None:
-        """Cut every edge that backpropagation from here would follow."""
-        stack = [self._node]
-        while stack:
-            node = stack.pop()
-            creator = None if node is None else node.creator_node
-            if node is not None and creator is not None:
-                stack.extend(creator.inputs)
-                node.unchain()
-
-    def retain_data(self) -> None:
-        """Let the graph keep the array."""
-        self.node.data = self._array
 
     # The gradient. -----------------------------------------------------------------------------------------------
 
@@ -449,43 +379,3 @@ def as_array(obj: Any) -> Any:
     array([1., 1.])
     """
     return obj.array if isinstance(obj, Variable) else obj
-
-
-def backward(
-    outputs: Sequence[Variable],
-    grad_outputs: Sequence[Variable | None] | None = None,
-    retain_grad: bool = False,
-    enable_double_backprop: bool = False,
-) -> None:
-    """Backpropagate from several Variables at once.
-
-    Args:
-        outputs: Where to start.
-        grad_outputs: Their gradients; None, or None for one of them: what it has, else 1 for one element.
-        retain_grad: Leave gradients on the Variables between, too.
-        enable_double_backprop: Record the gradients' own graph.
-
-    Raises:
-        ValueError: Another number of gradients than of outputs.
-
-    >>> x = Variable(np.asarray(3.0))
-    >>> backward([x * 2, x * x])
-    >>> x.grad
-    array(8.)
-    """
-    if grad_outputs is not None and len(grad_outputs) != len(outputs):
-        raise ValueError(f"{len(outputs)} outputs and {len(grad_outputs)} gradients: expected one for each")
-    seeds = []
-    for index, output in enumerate(outputs):
-        given = None if grad_outputs is None else grad_outputs[index]
-        if given is not None:
-            output.grad_var = given
-        if output.creator_node is not None:
-            seeds.append((output.node, output._seed(None)))
-    with using_state(backend=None), using_config("enable_backprop", enable_double_backprop):
-        backpropagate(seeds, retain_grad)
-
-
-def is_recording() -> bool:
-    """Tell whether graphs are recorded here."""
-    return current_state().enable_backprop

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
 
+from kusari.backend.backend import Backend
 from kusari.backend.kernel import CONTRACT
 from kusari.errors import BackendUnavailable
-
-if TYPE_CHECKING:
-    from kusari.backend.backend import Backend
 
 
 @dataclass(frozen=True)
@@ -48,13 +45,20 @@ class BackendSpec:
             )
         module_name, _, function_name = self.opener.partition(":")
         try:
-            function = getattr(importlib.import_module(module_name), function_name)
+            module = importlib.import_module(module_name)
         except ImportError as error:
             hint = f"; {self.install}" if self.install else ""
             raise BackendUnavailable(f"backend {self.name!r}: {error}{hint}") from error
+        function = getattr(module, function_name, None)
+        if function is None:
+            raise BackendUnavailable(f"backend {self.name!r}: {module_name} has no function {function_name!r}")
         backend = function()
+        if not isinstance(backend, Backend):
+            raise BackendUnavailable(
+                f"backend {self.name!r}: {self.opener} returned a {type(backend).__name__}; expected a Backend"
+            )
         if backend.name != self.name:
             raise BackendUnavailable(
                 f"backend {self.name!r}: {self.opener} returned a backend called {backend.name!r}; the names must agree"
             )
-        return cast("Backend", backend)
+        return backend

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from kusari import dtypes
 from kusari.autograd import Variable, as_variable
-from kusari.autograd.arithmetic import cast
+from kusari.autograd.shaping import cast
 from kusari.autograd.variable import VariableLike
 from kusari.types import Shape
 

@@ -1,4 +1,4 @@
 """`cast` at its documented path; defined with Variable's own operators."""
 
-from kusari.autograd.arithmetic import Cast as Cast
-from kusari.autograd.arithmetic import cast as cast
+from kusari.autograd.shaping import Cast as Cast
+from kusari.autograd.shaping import cast as cast

@@ -1,4 +1,4 @@
 """`transpose` at its documented path; defined with Variable's own operators."""
 
-from kusari.autograd.arithmetic import Transpose as Transpose
-from kusari.autograd.arithmetic import transpose as transpose
+from kusari.autograd.shaping import Transpose as Transpose
+from kusari.autograd.shaping import transpose as transpose

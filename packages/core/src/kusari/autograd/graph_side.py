@@ -1,0 +1,89 @@
+"""What a Variable knows of the graph: its node, its creator, its name."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from kusari.autograd.node import VariableNode
+from kusari.backend import Device
+
+if TYPE_CHECKING:
+    from kusari.autograd.function_node import FunctionNode
+
+
+class GraphSide:
+    """The part of Variable that leads into the graph."""
+
+    __slots__ = ()
+
+    device: Device
+    requires_grad: bool
+    _array: Any
+    _node: VariableNode | None
+
+    @property
+    def node(self) -> VariableNode:
+        """The graph's side of this Variable, made when first needed."""
+        node = self._node
+        if node is None:
+            node = self._node = VariableNode(self._array, self.device)
+            node.requires_grad = self.requires_grad
+            node._variable = weakref.ref(self)
+            node.name = self.name
+        return node
+
+    @property
+    def name(self) -> str | None:
+        """A name for messages and drawings."""
+        name: str | None = self.__dict__.get("_name")
+        return name
+
+    @name.setter
+    def name(self, name: str | None) -> None:
+        self.__dict__["_name"] = name
+        if self._node is not None:
+            self._node.name = name
+
+    @property
+    def creator_node(self) -> FunctionNode | None:
+        """The function node that made it; None for a leaf."""
+        return None if self._node is None else self._node.creator_node
+
+    @property
+    def creator(self) -> Any:
+        """The function that made it: an old-style ``Function`` where it was one."""
+        return None if self._node is None else self._node.creator
+
+    @property
+    def rank(self) -> int:
+        """The length of the longest path from a leaf."""
+        return 0 if self._node is None else self._node.rank
+
+    @property
+    def label(self) -> str:
+        """A short text for drawings: shape and dtype."""
+        return self.node.label
+
+    def set_creator_node(self, function: FunctionNode) -> None:
+        """Make ``function`` the one that made this Variable."""
+        self.node.set_creator_node(function)
+
+    def unchain(self) -> None:
+        """Cut the edge to the function that made it."""
+        if self._node is not None:
+            self._node.unchain()
+
+    def unchain_backward(self) -> None:
+        """Cut every edge that backpropagation from here would follow."""
+        stack = [self._node]
+        while stack:
+            node = stack.pop()
+            creator = None if node is None else node.creator_node
+            if node is not None and creator is not None:
+                stack.extend(creator.inputs)
+                node.unchain()
+
+    def retain_data(self) -> None:
+        """Let the graph keep the array."""
+        self.node.data = self._array

@@ -1,0 +1,256 @@
+"""Function nodes of shapes: reshape, transpose, sum, mean, broadcast, getitem, cast."""
+
+from __future__ import annotations
+
+import math
+from types import EllipsisType
+from typing import Any
+
+from kusari import dtypes
+from kusari.autograd.function_node import FunctionNode
+from kusari.autograd.variable import Variable, VariableLike, as_variable
+from kusari.types import Shape
+
+
+class Reshape(FunctionNode):
+    """The same elements in another shape."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+
+    def forward(self, inputs: tuple[Any]) -> tuple[Any]:
+        return (self.backend.xp.reshape(inputs[0], self.shape),)
+
+    def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable]:
+        return (reshape(grad_outputs[0], self.inputs[0].shape),)
+
+
+class Transpose(FunctionNode):
+    """The axes in another order."""
+
+    def __init__(self, axes: Shape) -> None:
+        self.axes = axes
+
+    def forward(self, inputs: tuple[Any]) -> tuple[Any]:
+        return (self.backend.xp.permute_dims(inputs[0], self.axes),)
+
+    def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable]:
+        inverse = sorted(range(len(self.axes)), key=self.axes.__getitem__)
+        return (transpose(grad_outputs[0], tuple(inverse)),)
+
+
+class Sum(FunctionNode):
+    """Σ x over axes."""
+
+    def __init__(self, axis: Shape, keepdims: bool) -> None:
+        self.axis = axis
+        self.keepdims = keepdims
+
+    def forward(self, inputs: tuple[Any]) -> tuple[Any]:
+        (x,) = inputs
+        return (self.backend.xp.sum(x, axis=self.axis, keepdims=self.keepdims, dtype=x.dtype),)
+
+    def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable]:
+        (g,), shape = grad_outputs, self.inputs[0].shape
+        if not self.keepdims:
+            g = reshape(g, tuple(1 if axis in self.axis else n for axis, n in enumerate(shape)))
+        return (broadcast_to(g, shape),)
+
+
+class BroadcastTo(FunctionNode):
+    """The array repeated to a shape, without copying."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+
+    def forward(self, inputs: tuple[Any]) -> tuple[Any]:
+        return (self.backend.xp.broadcast_to(inputs[0], self.shape),)
+
+    def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable]:
+        return (sum_to(grad_outputs[0], self.inputs[0].shape),)
+
+
+class SumTo(FunctionNode):
+    """Σ over the axes that broadcasting to the input's shape would repeat."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+
+    def forward(self, inputs: tuple[Any]) -> tuple[Any]:
+        (x,) = inputs
+        lead = x.ndim - len(self.shape)
+        axes = tuple(i for i in range(x.ndim) if i < lead or (self.shape[i - lead] == 1 and x.shape[i] != 1))
+        y = self.backend.xp.sum(x, axis=axes, keepdims=True, dtype=x.dtype)
+        return (self.backend.xp.reshape(y, self.shape),)
+
+    def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable]:
+        return (broadcast_to(grad_outputs[0], self.inputs[0].shape),)
+
+
+class GetItem(FunctionNode):
+    """x[key] for slices, integers, None and an ellipsis."""
+
+    def __init__(self, key: tuple[Any, ...]) -> None:
+        self.key = key
+
+    def forward(self, inputs: tuple[Any]) -> tuple[Any]:
+        return (inputs[0][self.key],)
+
+    def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable]:
+        return (GetItemGrad(self.key, self.inputs[0].shape).apply(grad_outputs)[0],)
+
+
+class GetItemGrad(FunctionNode):
+    """Zeros with gy at [key]."""
+
+    def __init__(self, key: tuple[Any, ...], shape: Shape) -> None:
+        self.key = key
+        self.shape = shape
+
+    def forward(self, inputs: tuple[Any]) -> tuple[Any]:
+        (gy,) = inputs
+        gx = self.backend.xp.zeros(self.shape, dtype=gy.dtype, device=gy.device)
+        key = tuple(k for k in self.key if k is not None)  # None adds an axis that an assignment does not know
+        gx[key] = self.backend.xp.reshape(gy, gx[key].shape)
+        return (gx,)
+
+    def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable]:
+        return (GetItem(self.key).apply(grad_outputs)[0],)
+
+
+class Cast(FunctionNode):
+    """x in another dtype."""
+
+    def __init__(self, dtype: dtypes.DTypeLike) -> None:
+        self.dtype = dtypes.host_dtype(dtype)
+
+    def forward(self, inputs: tuple[Any]) -> tuple[Any]:
+        (x,) = inputs
+        return (self.backend.xp.astype(x, self.backend.native_dtype(self.dtype)),)
+
+    def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable]:
+        return (cast(grad_outputs[0], self.inputs[0].dtype),)
+
+
+def reshape(x: VariableLike, shape: Shape) -> Variable:
+    """Return the same elements in another shape; one length may be -1.
+
+    >>> reshape(Variable(np.arange(6.0)), (2, -1)).shape
+    (2, 3)
+    """
+    shape = tuple(shape)
+    if isinstance(x, Variable) and x.shape == shape:
+        return x
+    return Reshape(shape).apply((x,))[0]
+
+
+def transpose(x: VariableLike, axes: tuple[int, ...] | None = None) -> Variable:
+    """Return the axes in another order; None: reversed.
+
+    >>> transpose(Variable(np.zeros((2, 3, 4))), (1, 0, 2)).shape
+    (3, 2, 4)
+    """
+    x = as_variable(x)
+    order = tuple(range(x.ndim))[::-1] if not axes else tuple(axis % x.ndim for axis in axes)
+    return Transpose(order).apply((x,))[0]
+
+
+def swap_last_axes(x: Variable) -> Variable:
+    """Return the matrices of the last two axes transposed."""
+    return transpose(x, (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
+
+
+def sum(x: VariableLike, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Variable:
+    """Return the sum over axes.
+
+    Args:
+        x: Any shape.
+        axis: One axis or several; None: all.
+        keepdims: Leave the summed axes, with length 1.
+
+    Raises:
+        ValueError: An axis that ``x`` does not have, or one twice.
+
+    >>> sum(Variable(np.ones((2, 3))), axis=0).array
+    array([2., 2., 2.])
+    """
+    x = as_variable(x)
+    axes = tuple(range(x.ndim)) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
+    for one in axes:
+        if not -x.ndim <= one < x.ndim:
+            raise ValueError(f"sum(axis={axis}): the array has {x.ndim} axes")
+    axes = tuple(one % x.ndim for one in axes)
+    if len(set(axes)) != len(axes):
+        raise ValueError(f"sum(axis={axis}): the same axis twice")
+    return Sum(axes, keepdims).apply((x,))[0]
+
+
+def mean(x: VariableLike, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Variable:
+    """Return the mean over axes.
+
+    >>> mean(Variable(np.arange(4.0))).array
+    array(1.5)
+    """
+    x = as_variable(x)
+    total = sum(x, axis, keepdims)
+    return total * (total.size / x.size if x.size else math.nan)
+
+
+def broadcast_to(x: VariableLike, shape: Shape) -> Variable:
+    """Return the array repeated to a shape.
+
+    >>> broadcast_to(Variable(np.arange(3.0)), (2, 3)).shape
+    (2, 3)
+    """
+    shape = tuple(shape)
+    if isinstance(x, Variable) and x.shape == shape:
+        return x
+    return BroadcastTo(shape).apply((x,))[0]
+
+
+def sum_to(x: VariableLike, shape: Shape) -> Variable:
+    """Return the sum over the axes that broadcasting from ``shape`` would repeat.
+
+    >>> sum_to(Variable(np.ones((2, 3))), (1, 3)).array
+    array([[2., 2., 2.]])
+    """
+    shape = tuple(shape)
+    if isinstance(x, Variable) and x.shape == shape:
+        return x
+    return SumTo(shape).apply((x,))[0]
+
+
+def get_item(x: VariableLike, key: Any) -> Variable:
+    """Return x[key].
+
+    Args:
+        x: Any shape.
+        key: An integer, a slice, None, an ellipsis, or a tuple of these.
+
+    Raises:
+        TypeError: Another kind of index.
+        IndexError: Out of range.
+
+    >>> get_item(Variable(np.arange(6.0).reshape(2, 3)), (0, slice(1, None))).array
+    array([1., 2.])
+    """
+    keys = key if isinstance(key, tuple) else (key,)
+    for item in keys:
+        if not (item is None or isinstance(item, int | slice | EllipsisType)):
+            raise TypeError(f"index of type {type(item).__name__}: expected integers, slices, None or an ellipsis")
+    x = as_variable(x)
+    if Ellipsis not in keys:
+        keys = (*keys, Ellipsis)
+    return GetItem(keys).apply((x,))[0]
+
+
+def cast(x: VariableLike, dtype: dtypes.DTypeLike) -> Variable:
+    """Return x in another dtype; the gradient comes back in x's.
+
+    >>> cast(Variable(np.ones(2, "f")), "float64").dtype
+    dtype('float64')
+    """
+    x = as_variable(x)
+    if x.dtype == dtypes.host_dtype(dtype):
+        return x
+    return Cast(dtype).apply((x,))[0]
