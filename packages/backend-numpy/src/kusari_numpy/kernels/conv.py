@@ -36,7 +36,7 @@ class PerImageConvolution(Convolution):
         """Return y (N, O, *out)."""
         problem, activation = self.problem, self.problem.activation
         y = np.empty(problem.y, x.dtype)
-        flat = y.reshape(*problem.y[:2], -1)
+        flat = y.reshape(*problem.y[:2], math.prod(problem.out_shape))
         filters = W.reshape(W.shape[0], -1)
         unfold = _Unfolding(self)
         for n in range(len(x)):

@@ -1,6 +1,8 @@
 """Derivatives: Variables, the functions that made them, and backpropagation."""
 
 from kusari.autograd import operators as operators
+from kusari.autograd.function import Function as Function
+from kusari.autograd.function import FunctionAdapter as FunctionAdapter
 from kusari.autograd.function_hook import FunctionHook as FunctionHook
 from kusari.autograd.function_node import FunctionNode as FunctionNode
 from kusari.autograd.mode import backward as backward

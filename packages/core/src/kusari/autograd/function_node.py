@@ -345,6 +345,14 @@ class FunctionNode:
             return tuple([hook for _, hook in state.function_hooks])
         return tuple({**dict(state.function_hooks), **self._hooks}.values())
 
+    @property
+    def output_data(self) -> tuple[Any, ...] | None:
+        """The outputs' arrays where they are retained, None elsewhere; None where no output is."""
+        if not self._kept_outputs:
+            return None
+        kept = dict(zip(self._kept_outputs, self._kept_output_arrays, strict=False))
+        return tuple([kept.get(index) for index in range(self.output_count)])
+
     def retained_arrays(self) -> tuple[Any, ...]:
         """Return the inputs' arrays where they are retained, None elsewhere: what hooks see in backward."""
         return tuple([node.data for node in self.inputs])
