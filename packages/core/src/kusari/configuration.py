@@ -115,11 +115,12 @@ class GlobalConfig:
     def __init__(self) -> None:
         object.__setattr__(self, "_values", {})
         object.__setattr__(self, "_states", weakref.WeakSet())
-        object.__setattr__(self, "_lock", threading.Lock())
+        # Reentrant: the collector may run a finalizer that changes the configuration while the lock is held.
+        object.__setattr__(self, "_lock", threading.RLock())
 
     _values: dict[str, Any]
     _states: weakref.WeakSet[State]
-    _lock: threading.Lock
+    _lock: threading.RLock
 
     def _adopt(self, state: State) -> None:
         with self._lock:
@@ -239,7 +240,7 @@ def using_config(name: str, value: Any, config: LocalConfig = config) -> Iterato
     finally:
         if had:
             setattr(config, name, old)
-        else:
+        elif name in config._variable.get().overrides:  # not so in a thread that only ends a generator
             delattr(config, name)
 
 

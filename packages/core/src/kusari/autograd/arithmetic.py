@@ -12,6 +12,7 @@ from typing import Any
 from kusari.autograd.function_node import FunctionNode
 from kusari.autograd.operands import is_scalar, keep_dtype, operand, refuse_promotion, scalar
 from kusari.autograd.shaping import sum_to, swap_last_axes
+from kusari.autograd.type_check import expect_floating
 from kusari.autograd.variable import Variable, VariableLike, constant, variable_of_node
 from kusari.errors import InvalidType
 
@@ -216,7 +217,12 @@ class PowConstVar(FunctionNode):
 
 
 class Log(FunctionNode):
-    """ln x."""
+    """y = ln x; dy/dx = 1 / x."""
+
+    label = "log"
+
+    def check_type_forward(self, in_types: Any) -> None:
+        expect_floating(in_types, names=("x",))
 
     def forward(self, inputs: tuple[Any]) -> tuple[Any]:
         self.retain_inputs((0,))
@@ -274,8 +280,10 @@ class MatMul(FunctionNode):
             refuse_promotion(self, x, y)
         if x.ndim == 0 or y.ndim == 0:
             raise InvalidType("both operands have one axis or more", f"shapes {x.shape} and {y.shape}")
+        if x.shape[-1] != y.shape[-2 if y.ndim > 1 else 0]:
+            raise InvalidType("as many columns left as rows right", f"shapes {x.shape} and {y.shape}")
         self.retain_inputs((0, 1))
-        return (self.backend.xp.matmul(x, y),)
+        return (keep_dtype(self, self.backend.xp.matmul(x, y), x),)  # bfloat16's product is float32 on the host
 
     def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable, ...]:
         (g,), (x, y) = grad_outputs, self.get_retained_inputs()

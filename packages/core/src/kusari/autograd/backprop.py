@@ -55,6 +55,10 @@ def backpropagate(seeds: Seeds, retain_grad: bool = False, on_final: OnFinal = N
                     owned.add(node)
         if awaited is not None and on_final is not None:
             _report_final(inputs, wanted, awaited, on_final)
+    if awaited is not None and on_final is not None:
+        for node, remaining in awaited.items():
+            if remaining:  # a function on the way to it gave None
+                on_final(node)
 
 
 def collect(seeds: Seeds, targets: set[VariableNode], retain_grad: bool = False) -> dict[VariableNode, Variable]:
@@ -118,7 +122,11 @@ def run_backward(
         return _run_backward_observed(function, wanted, grad_outputs, state)
     try:
         gradients = function.backward(wanted, grad_outputs)
-        if gradients.__class__ is not tuple or len(gradients) != len(wanted):
+        if (
+            gradients.__class__ is not tuple
+            or len(gradients) != len(wanted)
+            or gradients[0].__class__ is not function.gradient_type
+        ):
             gradients = function.match_gradients(gradients, wanted)
     except Exception as error:
         error.add_note(f"in backward of {function.describe()}")

@@ -19,6 +19,7 @@ class FunctionHook:
     Subclass it and override what is wanted. Functions that run inside another's backward are seen too, between its
     ``backward_preprocess`` and ``backward_postprocess``.
 
+    >>> from kusari.autograd import Variable
     >>> class Print(FunctionHook):
     ...     name = "print"
     ...

@@ -55,6 +55,8 @@ class FunctionNode:
     _output_nodes: tuple[weakref.ref[VariableNode], ...] = ()
     _hooks: dict[str, FunctionHook] | None = None
     _has_type_check: ClassVar[bool] = False
+    gradient_type: ClassVar[type] = Variable
+    """What `backward` returns, in the common case: anything else is looked at more closely."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

@@ -21,7 +21,7 @@ def scalar(x: Variable, value: Any) -> Any:
         plain = value
     else:
         plain = value.item() if hasattr(value, "item") else value
-    if plain.__class__ is float and x.dtype.kind in "biu":
+    if (plain.__class__ is float and x.dtype.kind in "biu") or (plain.__class__ is bool and x.dtype.kind != "b"):
         return int(plain)
     return plain
 

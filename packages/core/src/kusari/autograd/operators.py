@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kusari.autograd import arithmetic, shaping
+from kusari.autograd import arithmetic, indexing, shaping
 from kusari.autograd.variable import Variable
 
 
@@ -37,7 +37,7 @@ _METHODS: dict[str, Any] = {
     "__rmatmul__": arithmetic.matmul_from,
     "__neg__": arithmetic.negative,
     "__abs__": arithmetic.absolute,
-    "__getitem__": shaping.get_item,
+    "__getitem__": indexing.get_item,
     "__iter__": _iterate,
     "reshape": lambda self, *shape: shaping.reshape(self, _shape_of(shape)),
     "transpose": lambda self, *axes: shaping.transpose(self, _shape_of(axes)),

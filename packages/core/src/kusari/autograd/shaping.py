@@ -1,14 +1,16 @@
-"""Function nodes of shapes: reshape, transpose, sum, mean, broadcast, getitem, cast."""
+"""Function nodes of shapes: reshape, transpose, sum, mean, broadcast, cast."""
 
 from __future__ import annotations
 
 import math
-from types import EllipsisType
+import operator
 from typing import Any
 
 from kusari import dtypes
 from kusari.autograd.function_node import FunctionNode
+from kusari.autograd.type_check import expect_floating
 from kusari.autograd.variable import Variable, VariableLike, as_variable
+from kusari.errors import InvalidType
 from kusari.types import Shape
 
 
@@ -57,6 +59,24 @@ class Sum(FunctionNode):
         return (broadcast_to(g, shape),)
 
 
+class Mean(Sum):
+    """Σ x / n over axes of n elements; NaN for none."""
+
+    def check_type_forward(self, in_types: Any) -> None:
+        expect_floating(in_types, names=("x",))
+
+    def forward(self, inputs: tuple[Any]) -> tuple[Any]:
+        (x,) = inputs
+        if x.size == 0:
+            return (super().forward(inputs)[0] * math.nan,)
+        # The library's own mean, because a sum of float16 may overflow where the mean does not.
+        return (self.backend.xp.mean(x, axis=self.axis, keepdims=self.keepdims),)
+
+    def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable]:
+        count = math.prod(self.inputs[0].shape[axis] for axis in self.axis)
+        return super().backward(indexes, (grad_outputs[0] * (1 / count if count else math.nan),))
+
+
 class BroadcastTo(FunctionNode):
     """The array repeated to a shape, without copying."""
 
@@ -85,37 +105,6 @@ class SumTo(FunctionNode):
 
     def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable]:
         return (broadcast_to(grad_outputs[0], self.inputs[0].shape),)
-
-
-class GetItem(FunctionNode):
-    """x[key] for slices, integers, None and an ellipsis."""
-
-    def __init__(self, key: tuple[Any, ...]) -> None:
-        self.key = key
-
-    def forward(self, inputs: tuple[Any]) -> tuple[Any]:
-        return (inputs[0][self.key],)
-
-    def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable]:
-        return (GetItemGrad(self.key, self.inputs[0].shape).apply(grad_outputs)[0],)
-
-
-class GetItemGrad(FunctionNode):
-    """Zeros with gy at [key]."""
-
-    def __init__(self, key: tuple[Any, ...], shape: Shape) -> None:
-        self.key = key
-        self.shape = shape
-
-    def forward(self, inputs: tuple[Any]) -> tuple[Any]:
-        (gy,) = inputs
-        gx = self.backend.xp.zeros(self.shape, dtype=gy.dtype, device=gy.device)
-        key = tuple(k for k in self.key if k is not None)  # None adds an axis that an assignment does not know
-        gx[key] = self.backend.xp.reshape(gy, gx[key].shape)
-        return (gx,)
-
-    def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable]:
-        return (GetItem(self.key).apply(grad_outputs)[0],)
 
 
 class Cast(FunctionNode):
@@ -160,6 +149,39 @@ def swap_last_axes(x: Variable) -> Variable:
     return transpose(x, (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
 
 
+def reduced_axes(function: str, axis: int | tuple[int, ...] | None, ndim: int) -> Shape:
+    """Return the axes that a reduction is over, counted from 0; None: all.
+
+    Args:
+        function: Its name, for the message.
+        axis: As it was given.
+        ndim: How many axes there are.
+
+    Raises:
+        InvalidType: An axis that the array does not have.
+        ValueError: An axis twice.
+        TypeError: Neither None nor an int nor a tuple of ints.
+
+    >>> reduced_axes("sum", (0, -1), 3)
+    (0, 2)
+    """
+    if axis is None:
+        return tuple(range(ndim))
+    try:
+        axes = tuple(map(operator.index, axis if isinstance(axis, tuple) else (axis,)))
+    except TypeError:
+        raise TypeError(f"{function}(axis={axis!r}): expected None, an int or a tuple of ints") from None
+    for one in axes:
+        if not -ndim <= one < ndim:
+            raise InvalidType(
+                f"axes from {-ndim} to {ndim - 1}", f"{one}", f"{function}(axis={axis}): the array has {ndim} axes"
+            )
+    axes = tuple(one % ndim for one in axes)
+    if len(set(axes)) != len(axes):
+        raise ValueError(f"{function}(axis={axis}): the same axis twice")
+    return axes
+
+
 def sum(x: VariableLike, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Variable:
     """Return the sum over axes.
 
@@ -169,20 +191,15 @@ def sum(x: VariableLike, axis: int | tuple[int, ...] | None = None, keepdims: bo
         keepdims: Leave the summed axes, with length 1.
 
     Raises:
-        ValueError: An axis that ``x`` does not have, or one twice.
+        InvalidType: An axis that ``x`` does not have.
+        ValueError: An axis twice.
+        TypeError: Neither None nor an int nor a tuple of ints.
 
     >>> sum(Variable(np.ones((2, 3))), axis=0).array
     array([2., 2., 2.])
     """
     x = as_variable(x)
-    axes = tuple(range(x.ndim)) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
-    for one in axes:
-        if not -x.ndim <= one < x.ndim:
-            raise ValueError(f"sum(axis={axis}): the array has {x.ndim} axes")
-    axes = tuple(one % x.ndim for one in axes)
-    if len(set(axes)) != len(axes):
-        raise ValueError(f"sum(axis={axis}): the same axis twice")
-    return Sum(axes, keepdims).apply((x,))[0]
+    return Sum(reduced_axes("sum", axis, x.ndim), keepdims).apply((x,))[0]
 
 
 def mean(x: VariableLike, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Variable:
@@ -192,8 +209,7 @@ def mean(x: VariableLike, axis: int | tuple[int, ...] | None = None, keepdims: b
     array(1.5)
     """
     x = as_variable(x)
-    total = sum(x, axis, keepdims)
-    return total * (total.size / x.size if x.size else math.nan)
+    return Mean(reduced_axes("mean", axis, x.ndim), keepdims).apply((x,))[0]
 
 
 def broadcast_to(x: VariableLike, shape: Shape) -> Variable:
@@ -218,30 +234,6 @@ def sum_to(x: VariableLike, shape: Shape) -> Variable:
     if isinstance(x, Variable) and x.shape == shape:
         return x
     return SumTo(shape).apply((x,))[0]
-
-
-def get_item(x: VariableLike, key: Any) -> Variable:
-    """Return x[key].
-
-    Args:
-        x: Any shape.
-        key: An integer, a slice, None, an ellipsis, or a tuple of these.
-
-    Raises:
-        TypeError: Another kind of index.
-        IndexError: Out of range.
-
-    >>> get_item(Variable(np.arange(6.0).reshape(2, 3)), (0, slice(1, None))).array
-    array([1., 2.])
-    """
-    keys = key if isinstance(key, tuple) else (key,)
-    for item in keys:
-        if not (item is None or isinstance(item, int | slice | EllipsisType)):
-            raise TypeError(f"index of type {type(item).__name__}: expected integers, slices, None or an ellipsis")
-    x = as_variable(x)
-    if Ellipsis not in keys:
-        keys = (*keys, Ellipsis)
-    return GetItem(keys).apply((x,))[0]
 
 
 def cast(x: VariableLike, dtype: dtypes.DTypeLike) -> Variable:

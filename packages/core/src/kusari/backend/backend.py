@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
-from kusari import dtypes
 from kusari.backend import choice
 from kusari.backend.derived import Derived
 from kusari.backend.family import Family
 from kusari.backend.kernel import CONTRACT, Kernel, check_signature, is_kernel
 from kusari.backend.random import HostRandom, RandomSource
 from kusari.backend.stream import Event, HostEvent, HostStream, Stream, Timer, WallTimer
+from kusari.dtypes import STANDARD_NAMES, DTypeLike, host_dtype
 
 if TYPE_CHECKING:
     from kusari.backend.expression import Expression
@@ -66,7 +66,7 @@ class Backend:
         self.xp = xp
         self.base = base
         self.contract = contract
-        self.array_types = array_types or (base.array_types if base else ())
+        self.array_types: tuple[type, ...] = array_types or (base.array_types if base else ())
         self.on_host = np.ndarray in self.array_types
         self.chain: tuple[Backend, ...] = (self, *(base.chain if base else ()))
         self.root = self.chain[-1]
@@ -179,9 +179,9 @@ class Backend:
         """The names of the data types that arrays can have."""
         if self.base is not None:
             return self.base.dtypes
-        return frozenset(name for name in dtypes.STANDARD_NAMES if hasattr(self.xp, name))
+        return frozenset(name for name in STANDARD_NAMES if hasattr(self.xp, name))
 
-    def native_dtype(self, dtype: dtypes.DTypeLike) -> Any:
+    def native_dtype(self, dtype: DTypeLike) -> Any:
         """Return the library's dtype object for one of the host's.
 
         Raises:
@@ -189,7 +189,7 @@ class Backend:
         """
         if self.base is not None:
             return self.base.native_dtype(dtype)
-        host = dtypes.host_dtype(dtype)
+        host = host_dtype(dtype)
         native = getattr(self.xp, host.name, None)
         if native is None:
             raise TypeError(
@@ -207,9 +207,9 @@ class Backend:
             return found
 
     def _named(self, native: Any) -> np.dtype[Any]:
-        for name in dtypes.STANDARD_NAMES:
+        for name in STANDARD_NAMES:
             if getattr(self.xp, name, None) == native:
-                return dtypes.host_dtype(name)
+                return host_dtype(name)
         return np.dtype(native)
 
     def strides(self, array: Any) -> tuple[int, ...] | None:

@@ -18,7 +18,7 @@ class Memory(NamedTuple):
     """What arrays must share to meet: a root backend and a device index of it."""
 
     root: str
-    index: int
+    number: int
 
 
 class Device:
@@ -88,6 +88,7 @@ class Device:
         Raises:
             TypeError: Not an array of any backend.
 
+        >>> from kusari.backend import get_device
         >>> array = np.ones(3)
         >>> get_device("numpy").send(array) is array
         True

@@ -37,6 +37,8 @@ class Registry:
         self._providers: dict[str, list[str]] = {}
         self._opened: dict[str, Backend] = {}
         self._failures: dict[str, BackendUnavailable] = {}
+        self.of_type: dict[type, Backend] = {}
+        """Which root backend arrays of a type belong to, as far as somebody asked."""
         self.broken: list[BrokenPlugin] = []
         self._discovered = False
 
@@ -71,9 +73,9 @@ class Registry:
     def remove(self, name: str) -> None:
         """Forget a backend that was added in code. Devices made of it stay valid."""
         with self._lock:
-            self._opened.pop(name, None)
-            self._specs.pop(name, None)
-            self._providers.pop(name, None)
+            for known in (self._opened, self._specs, self._providers, self._failures):
+                known.pop(name, None)
+            self.of_type.clear()
 
     def opened(self) -> list[Backend]:
         """Return the backends opened so far."""

@@ -53,6 +53,6 @@ def _in_order(kernel: Kernel[..., Any], kinds: dict[str, str], run: Callable[...
     space: dict[str, Any] = {"run": run}
     exec(compile(source, f"<compiled {name}>", "exec"), space)
     function: Callable[..., Any] = space[name]
-    function.__defaults__ = kernel.portable.__defaults__  # type: ignore[attr-defined]
+    function.__defaults__ = kernel.portable.__defaults__
     function.__wrapped__ = kernel.portable  # type: ignore[attr-defined]
     return function

@@ -23,7 +23,7 @@ from kusari.errors import DeviceMismatch
 DeviceLike: TypeAlias = Any
 """A `Device`, a name (``numpy``, ``cupy:0``), or one of the documented older forms (``@cupy:0``, 0, -1)."""
 
-_device_of_type: Final[dict[type, Backend]] = {}
+_backend_of_type: Final = registry.of_type
 
 
 def get_device(specifier: DeviceLike) -> Device:
@@ -61,9 +61,9 @@ def backend_of_array(array: Any) -> Backend:
         TypeError: No backend has such arrays; the message says which are installed.
     """
     kind = type(array)
-    found = _device_of_type.get(kind)
+    found = _backend_of_type.get(kind)
     if found is None:
-        found = _device_of_type[kind] = _search(array)
+        found = _backend_of_type[kind] = _search(array)
     return found
 
 

@@ -40,7 +40,7 @@ def scale_decayed(backend: Backend, g: Array, p: Array, rate: Array, decay: floa
 def sum_of_squares(backend: Backend, x: Array) -> Array:
     """Σ x², 0-d, in float32 at least: 256² is the largest square that float16 holds."""
     xp = backend.xp
-    if xp.finfo(x.dtype).bits < 32:
+    if backend.host_dtype(x.dtype).itemsize < 4:
         x = xp.astype(x, xp.float32)
     return xp.sum(x * x)
 

@@ -108,8 +108,9 @@ def smorms3(
     learning_rate: float,
     epsilon: float,
 ) -> tuple[Array, Array, Array, Array]:
-    """r = 1/(m + 1), ḡ ← (1 − r)ḡ + rg, s ← (1 − r)s + rg², x = ḡ²/(s + ε), m ← 1 + m(1 − x),
-    p ← p − g min(η, x) / (√s + ε).
+    """p ← p − g min(η, x) / (√s + ε).
+
+    r = 1/(m + 1), ḡ ← (1 − r)ḡ + rg, s ← (1 − r)s + rg², x = ḡ²/(s + ε), m ← 1 + m(1 − x).
     """
     xp = backend.xp
     r = 1 / (mem + 1)

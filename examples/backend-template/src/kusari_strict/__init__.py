@@ -1,0 +1,1 @@
+"""Kusari on arrays of array_api_strict."""

@@ -1,0 +1,1 @@
+"""Kusari on CuPy arrays: NVIDIA GPUs."""

@@ -1,0 +1,158 @@
+"""The backend ``cupy``: arrays on NVIDIA GPUs, with CuPy's devices, streams and transfers."""
+
+from __future__ import annotations
+
+import contextlib
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import numpy as np
+
+from kusari.backend import Backend
+from kusari.errors import BackendUnavailable
+from kusari_cupy.spec import INSTALL
+from kusari_cupy.stream import CupyEvent, CupyStream, CupyTimer
+
+if TYPE_CHECKING:
+    from kusari.backend import Event, Stream, Timer
+
+OLDEST_CUPY: Final = 14
+"""The first major version that follows NumPy 2's promotion rules."""
+
+
+def open_backend() -> Backend:
+    """Return the backend.
+
+    Raises:
+        BackendUnavailable: CuPy is missing, broken or too old, or no GPU is visible; the message says which.
+    """
+    cupy = import_cupy()
+    count = count_devices(cupy)
+    import array_api_compat.cupy as xp
+
+    return CupyBackend(cupy, xp, count)
+
+
+def import_cupy() -> ModuleType:
+    """Import CuPy and check its version."""
+    try:
+        import cupy
+    except ModuleNotFoundError as error:
+        if error.name != "cupy":
+            raise BackendUnavailable(f"backend 'cupy': CuPy cannot be imported: {error}") from error
+        raise BackendUnavailable(f"backend 'cupy': CuPy is not installed; {INSTALL}") from error
+    except ImportError as error:  # a CUDA library that it was built for is not there
+        raise BackendUnavailable(f"backend 'cupy': CuPy cannot be imported: {error}") from error
+    if int(cupy.__version__.partition(".")[0]) < OLDEST_CUPY:
+        raise BackendUnavailable(
+            f"backend 'cupy': CuPy {cupy.__version__} is too old, {OLDEST_CUPY} or newer is needed; {INSTALL}"
+        )
+    return cast("ModuleType", cupy)
+
+
+def count_devices(cupy: ModuleType) -> int:
+    """Return how many GPUs are visible, at least one."""
+    try:
+        count = int(cupy.cuda.runtime.getDeviceCount())
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        raise BackendUnavailable(f"backend 'cupy': no usable GPU or driver: {error}") from error
+    if count == 0:
+        raise BackendUnavailable("backend 'cupy': no GPU is visible; see nvidia-smi and CUDA_VISIBLE_DEVICES")
+    return count
+
+
+class CupyBackend(Backend):
+    """Arrays on the GPUs that CUDA shows to this process.
+
+    Args:
+        cupy: The module itself, for what the standard does not have: devices, streams, events.
+        xp: Its namespace by the array API standard; CuPy's own lacks ``vecdot`` and ``unstack``.
+        count: How many devices are visible.
+    """
+
+    def __init__(self, cupy: ModuleType, xp: ModuleType, count: int) -> None:
+        super().__init__("cupy", xp, (cupy.ndarray,), contract=1)
+        self.cupy = cupy
+        self._devices = tuple(cupy.cuda.Device(index) for index in range(count))
+
+    # Devices. ------------------------------------------------------------------------------------------------
+
+    def devices(self) -> tuple[Any, ...]:
+        return self._devices
+
+    def index_of(self, array: Any) -> int:
+        return int(array.device.id)
+
+    def use(self, index: int) -> contextlib.AbstractContextManager[None]:
+        # A fresh object each time: entering one keeps the device to return to.
+        return cast("contextlib.AbstractContextManager[None]", self.cupy.cuda.Device(index))
+
+    def is_current(self, index: int) -> bool:
+        return bool(self.cupy.cuda.runtime.getDevice() == index)
+
+    # Transfers: CuPy's own know only C and Fortran order, so the axes go over in memory order. ----------------
+
+    def to_host(self, array: Any) -> np.ndarray[Any, Any]:
+        if isinstance(array, np.ndarray):
+            return array.copy(order="K")
+        order = memory_order(array.strides)
+        with array.device:
+            on_host: np.ndarray[Any, Any] = self.cupy.asnumpy(array.transpose(order))
+        return on_host.transpose(np.argsort(order))
+
+    def from_host(
+        self, array: np.ndarray[Any, Any], index: int = 0, copy: bool = True, non_blocking: bool = False
+    ) -> Any:
+        self.device(index)  # raises where there is none
+        order = memory_order(array.strides)
+        source = array.transpose(order)
+        # CuPy stages pageable memory before it returns, so only a pinned source is still being read then.
+        pinned = self.cupy.cuda.pinned_memory.is_memory_pinned(source.ctypes.data)
+        with self.use(index):
+            on_device = self.cupy.array(
+                source, dtype=self.native_dtype(array.dtype), order="C", blocking=pinned and not non_blocking
+            )
+        return on_device.transpose(np.argsort(order).tolist())
+
+    def transfer(self, array: Any, index: int) -> Any:
+        self.device(index)  # raises where there is none
+        order = memory_order(array.strides)
+        with array.device:
+            here = self.cupy.cuda.get_current_stream()
+            source = self.cupy.ascontiguousarray(array.transpose(order))
+            ready = here.record()
+        with self.use(index):
+            there = self.cupy.cuda.get_current_stream()
+            there.wait_event(ready)
+            copied = source.copy()
+            read = there.record()
+        with array.device:  # the pool must not hand out the source's memory before it has been read
+            here.wait_event(read)
+        return copied.reshape([array.shape[axis] for axis in order]).transpose(np.argsort(order).tolist())
+
+    # Time. ---------------------------------------------------------------------------------------------------
+
+    def synchronize(self, index: int = 0) -> None:
+        self.device(index).synchronize()
+
+    def current_stream(self, index: int = 0) -> Stream:
+        self.device(index)  # raises where there is none
+        return CupyStream(self.cupy, self.cupy.cuda.get_current_stream(index))
+
+    def event(self) -> Event:
+        return CupyEvent(self.cupy)
+
+    def timer(self) -> Timer:
+        return CupyTimer(self.cupy)
+
+
+def memory_order(strides: tuple[int, ...]) -> list[int]:
+    """Return the axes from the slowest to the fastest in memory.
+
+    Transposed so, a dense array is C-contiguous, whatever its memory format.
+
+    >>> channels_last = np.empty((2, 5, 7, 3)).transpose(0, 3, 1, 2)
+    >>> memory_order(channels_last.strides)
+    [0, 2, 3, 1]
+    """
+    return sorted(range(len(strides)), key=lambda axis: -abs(strides[axis]))

@@ -1,0 +1,1 @@
+"""Kusari's kernels in Triton."""

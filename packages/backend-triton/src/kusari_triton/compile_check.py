@@ -1,0 +1,214 @@
+"""Compile every kernel that is shipped for sm_80 and sm_90, and refuse those that spill or do not fit.
+
+Needs no GPU: ``python -m kusari_triton.compile_check``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.metadata
+import json
+import math
+import pkgutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import kusari.kernels
+from kusari.backend import Kernel, find_kernel, kernel_names
+from kusari.backend.expression import NotElementwise, parameter_kinds, trace
+from kusari.dtypes import host_dtype
+from kusari.kernels.activation import RELU
+from kusari.kernels.conv import ConvolutionProblem
+from kusari.kernels.window import Window
+from kusari.types import Shape
+from kusari_triton.cross_compile import SHARED_MEMORY, Resources, cross_compile
+from kusari_triton.interpreter import INTERPRET, requested
+from kusari_triton.launch import Launch, Pointer
+
+if TYPE_CHECKING:
+    from kusari_triton.elementwise import Typed
+
+
+class Case(NamedTuple):
+    """One configuration to compile."""
+
+    name: str
+    launch: Launch
+    tensor_cores: bool
+    """Whether the product must run on them."""
+
+
+class Result(NamedTuple):
+    """What came of one case on one chip."""
+
+    case: str
+    capability: int
+    resources: Resources
+    complaints: list[str]
+
+
+def convolution_cases() -> Iterator[Case]:
+    """Yield the convolution in each dtype and precision, memory format and size of interest."""
+    from kusari_triton.kernels.conv import convolution_launch
+
+    # (label, x, W, stride, pad, groups): NIN on 32×32 images, a downsampling layer, sizes that nothing divides, groups.
+    sizes: Sequence[tuple[str, Shape, Shape, int, int, int]] = [
+        ("3x3 64-128", (32, 64, 32, 32), (128, 64, 3, 3), 1, 1, 1),
+        ("1x1 192-96", (32, 192, 32, 32), (96, 192, 1, 1), 1, 0, 1),
+        ("5x5 3-192", (32, 3, 32, 32), (192, 3, 5, 5), 1, 2, 1),
+        ("7x7/2 3-64", (8, 3, 224, 224), (64, 3, 7, 7), 2, 3, 1),
+        ("3x3/2 37-53", (7, 37, 19, 23), (53, 37, 3, 3), 2, 1, 1),
+        ("3x3 64-64 groups 4", (8, 64, 32, 32), (64, 16, 3, 3), 1, 1, 4),
+        ("3x3 32 depthwise", (8, 32, 32, 32), (32, 1, 3, 3), 1, 1, 32),
+    ]
+    for dtype, precision in (("float32", "ieee"), ("float32", "tf32"), ("float16", "ieee"), ("bfloat16", "ieee")):
+        for label, x, W, stride, pad, groups in sizes:
+            window = Window(W[2:], (stride, stride), (pad, pad), (1, 1))
+            problem = ConvolutionProblem(x, W, window, host_dtype(dtype), None, groups, True, RELU, precision)
+            for layout, strides in (("NCHW", _dense(x)), ("channels-last", _channels_last(x))):
+                launch = convolution_launch(
+                    problem,
+                    Pointer(dtype, strides),
+                    Pointer(dtype, _dense(W)),
+                    Pointer(dtype, (1,)),
+                    Pointer(dtype, _channels_last(problem.y)),
+                    interpreted=False,
+                )
+                kind = dtype if dtype != "float32" else f"{dtype} {precision}"
+                yield Case(f"convolution {label} {kind} {layout}", launch, (dtype, precision) != ("float32", "ieee"))
+
+
+def elementwise_cases(note: Callable[[str], None] = print) -> Iterator[Case]:
+    """Yield every elementwise kernel of the core over dense arrays, and one over a strided operand.
+
+    Update rules, which donate arguments, also as one launch over many parameters. A kernel that has no single form,
+    or that Triton cannot write, is left out with a ``note``.
+    """
+    for kernel in _elementwise_kernels():
+        static = [name for name, kind in parameter_kinds(kernel.portable).items() if kind == "static"]
+        if static:
+            note(f"{kernel.key}: not checked, it has a form for each {' and '.join(static)}")
+            continue
+        try:
+            _typed(kernel, "float32")
+        except NotElementwise as error:
+            note(f"{kernel.key}: not checked, runs operation by operation: {error}")
+            continue
+        for dtype in ("float32", "bfloat16") if kernel.donates else ("float32", "float16", "bfloat16", "float64"):
+            yield Case(f"{kernel.key} {dtype}", _fused(kernel, dtype, (1 << 20,)), False)
+            if kernel.donates:
+                yield Case(f"{kernel.key} {dtype} rows", _fused_rows(kernel, dtype), False)
+    yield Case("tanh float32 strided", _fused(find_kernel("tanh"), "float32", (32, 64, 31, 33), sliced=True), False)
+
+
+def _elementwise_kernels() -> Iterator[Kernel[..., Any]]:
+    for module in pkgutil.iter_modules(kusari.kernels.__path__, "kusari.kernels."):
+        importlib.import_module(module.name)
+    for name in kernel_names():
+        kernel = find_kernel(name)
+        if getattr(kernel, "elementwise", False) and kernel.__module__.startswith("kusari.kernels."):
+            yield kernel
+
+
+def check(
+    cases: Sequence[Case], capabilities: Sequence[int], report: Callable[[Result], None] = lambda _: None
+) -> list[Result]:
+    """Compile each case for each compute capability, and hand every result to ``report`` as it comes."""
+    results = []
+    for case in cases:
+        for capability in capabilities:
+            resources = cross_compile(case.launch, capability)
+            complaints = resources.complaints(capability, tensor_cores=case.tensor_cores)
+            results.append(Result(case.name, capability, resources, complaints))
+            report(results[-1])
+    return results
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the check; return 1 where a kernel is refused."""
+    parser = argparse.ArgumentParser(prog="python -m kusari_triton.compile_check", description=__doc__)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to FILE")
+    parser.add_argument("--only", default="", metavar="TEXT", help="check only the cases whose name has TEXT in it")
+    options = parser.parse_args(arguments)
+    if requested():
+        parser.error(f"{INTERPRET} is set: kernels would be interpreted, not compiled; unset it")
+    cases = [case for case in (*convolution_cases(), *elementwise_cases()) if options.only in case.name]
+    if not cases:
+        parser.error(f"no case has {options.only!r} in its name")
+    print(f"{'kernel':52} {'chip':6} {'regs':>4} {'stack':>5} {'shared':>7}  instructions", flush=True)
+    results = check(cases, sorted(SHARED_MEMORY), _print)
+    if options.json is not None:
+        options.json.write_text(json.dumps(_as_json(results), indent=1) + "\n", encoding="utf-8")
+    refused = [result for result in results if result.complaints]
+    print(f"{len(results) - len(refused)} of {len(results)} compilations are as they should be")
+    return 1 if refused else 0
+
+
+def _fused(kernel: Kernel[..., Any], dtype: str, shape: Shape, *, sliced: bool = False) -> Launch:
+    """Return the launch of an elementwise kernel over arrays of one shape, as a call would make it."""
+    from kusari_triton.elementwise import BLOCK, Placed, fused_launch
+    from kusari_triton.layout import lay_out
+    from kusari_triton.syntax import scalar_names
+
+    typed = _typed(kernel, dtype)
+    expression = typed.expression
+    walks = [_dense(shape)] * len(expression.arrays)
+    if sliced:  # the first one is every other pixel of a larger image
+        walks[0] = tuple(2 * stride for stride in _dense(shape))
+    layout = lay_out((shape,) * len(walks), tuple(walks))
+    pointers = [Pointer(dtype, walk) for walk in walks]
+    results = []
+    for place, out in enumerate(typed.outputs):
+        donated = expression.donated[place : place + 1]
+        walk = expression.arrays.index(donated[0]) if donated else len(walks)
+        results.append(Placed(pointers[walk] if donated else Pointer(out.name), walk))
+    scalars = (0.5,) * len(scalar_names(expression))
+    return fused_launch(typed, layout, pointers, results, scalars, BLOCK)
+
+
+def _fused_rows(kernel: Kernel[..., Any], dtype: str) -> Launch:
+    """Return the launch of an update rule over a table of parameters."""
+    from kusari_triton.elementwise import BLOCK
+    from kusari_triton.foreach import Tables, rows_launch, scalar_table_dtype
+
+    typed = _typed(kernel, dtype)
+    scalars = Pointer(scalar_table_dtype(typed).name)
+    tables = Tables(Pointer("int64"), Pointer("int64"), scalars, Pointer("int32"), Pointer("int64"))
+    return rows_launch(typed, tables, 64, BLOCK)
+
+
+def _typed(kernel: Kernel[..., Any], dtype: str) -> Typed:
+    from kusari_triton.elementwise import Typed
+
+    expression = trace(kernel.portable, kernel.__name__, (), kernel.donates)
+    return Typed(expression, (host_dtype(dtype),) * len(expression.arrays))
+
+
+def _dense(shape: Shape) -> Shape:
+    return tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
+
+
+def _channels_last(shape: Shape) -> Shape:
+    _, c, h, w = shape
+    return (c * h * w, 1, c * w, c)
+
+
+def _print(result: Result) -> None:
+    resources = result.resources
+    counts = " ".join(f"{name} {count}" for name, count in resources.instructions.items() if count)
+    numbers = f"{resources.registers:4} {resources.stack:5} {resources.shared:7}"
+    print(f"{result.case:52} sm_{result.capability}  {numbers}  {counts}", flush=True)
+    for complaint in result.complaints:
+        print(f"    REFUSED: {complaint}", flush=True)
+
+
+def _as_json(results: Sequence[Result]) -> dict[str, Any]:
+    rows = [{**result._asdict(), "resources": result.resources._asdict()} for result in results]
+    return {"triton": importlib.metadata.version("triton"), "results": rows}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

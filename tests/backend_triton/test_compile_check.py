@@ -1,0 +1,71 @@
+"""Cross-compilation: what is shipped passes, and what spills, overflows or misses the tensor cores is refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kusari_triton.cross_compile import Resources
+
+Run = Callable[[str], "subprocess.CompletedProcess[str]"]
+
+CHECK = "from kusari_triton import compile_check; raise SystemExit(compile_check.main({arguments!r}))"
+
+
+def test_shipped_kernels_pass(compiling: Run, tmp_path: Path) -> None:
+    """Two of them, without PyTorch; ``nox -s compile`` checks all."""
+    file = tmp_path / "resources.json"
+    for name in ("adam float32 rows", "1x1 192-96 float16 channels-last"):
+        done = compiling(CHECK.format(arguments=["--only", name, "--json", str(file)]))
+        assert done.returncode == 0, done.stdout + done.stderr
+        rows = json.loads(file.read_text())["results"]
+        assert [row["capability"] for row in rows] == [80, 90]
+        assert all(row["resources"]["stack"] == 0 and not row["complaints"] for row in rows)
+    assert rows[0]["resources"]["instructions"]["HMMA"] > 0
+    assert rows[1]["resources"]["instructions"]["HGMMA"] > 0
+
+
+def test_a_kernel_that_spills_is_refused(compiling: Run) -> None:
+    """float32 in ieee with four warps and large blocks: the registers do not suffice."""
+    blocks = "from kusari_triton.kernels import conv; conv.BY_TAP['ieee'] = conv.Blocks(128, 128, 32, num_warps=4)"
+    arguments = ["--only", "3x3 64-128 float32 ieee NCHW"]
+    done = compiling(f"{blocks}\n{CHECK.format(arguments=arguments)}")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "REFUSED: spills:" in done.stdout
+
+
+def test_nothing_to_check_is_an_error(compiling: Run) -> None:
+    done = compiling(CHECK.format(arguments=["--only", "no such kernel"]))
+    assert done.returncode == 2
+    assert "no case has 'no such kernel' in its name" in done.stderr
+
+
+def test_an_interpreting_process_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from kusari_triton import compile_check
+
+    monkeypatch.setenv("TRITON_INTERPRET", "1")
+    with pytest.raises(SystemExit, match="2"):
+        compile_check.main([])
+    assert "TRITON_INTERPRET is set" in capsys.readouterr().err
+
+
+GOOD = Resources(128, 0, 100_000, {"HGMMA": 4, "HMMA": 0, "FFMA": 9, "LDGSTS": 9, "STL": 0, "LDL": 0})
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"stack": 8}, "spills: 8 bytes of stack"),
+        ({"instructions": {**GOOD.instructions, "STL": 1, "LDL": 2}}, "3 STL/LDL"),
+        ({"shared": 232_449}, "takes 232449 bytes of shared memory, sm_90 has 232448"),
+        ({"instructions": {**GOOD.instructions, "HGMMA": 0, "HMMA": 4}}, "no HGMMA"),
+    ],
+)
+def test_complaints(change: dict[str, object], words: str) -> None:
+    assert GOOD.complaints(90, tensor_cores=True) == []
+    (complaint,) = GOOD._replace(**change).complaints(90, tensor_cores=True)  # type: ignore[arg-type]
+    assert words in complaint
