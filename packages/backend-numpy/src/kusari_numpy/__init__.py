@@ -1,3 +1,1 @@
 """Kusari on NumPy."""
-
-from kusari_numpy.backend import open_backend as open_backend

@@ -1,8 +1,12 @@
 """Kusari: define-by-run deep learning over pluggable backends."""
 
+from kusari import function_hooks as function_hooks
 from kusari import functions as functions
+from kusari import gradient_check as gradient_check
 from kusari import initializers as initializers
 from kusari import links as links
+from kusari import optimizer as optimizer
+from kusari import optimizer_hooks as optimizer_hooks
 from kusari import optimizers as optimizers
 from kusari import serializers as serializers
 from kusari.autograd import Function as Function
@@ -37,3 +41,6 @@ from kusari.model import Sequential as Sequential
 from kusari.optimizer import GradientMethod as GradientMethod
 from kusari.optimizer import Optimizer as Optimizer
 from kusari.optimizer import UpdateRule as UpdateRule
+from kusari.serializer import AbstractSerializer as AbstractSerializer
+from kusari.serializer import Deserializer as Deserializer
+from kusari.serializer import Serializer as Serializer

@@ -8,9 +8,11 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, Final, TextIO
+from typing import Any, Final, TextIO, TypeVar
+
+T = TypeVar("T")
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -60,6 +62,7 @@ class State:
 
     __slots__ = (
         "__weakref__",
+        "_backward",
         "backend",
         "configuration",
         "debug",
@@ -83,6 +86,7 @@ class State:
         self.backend = backend
         self.function_hooks = function_hooks
         self.link_hooks = link_hooks
+        self._backward: dict[bool, State] = {}
         configuration._adopt(self)
 
     def resolve(self, values: Mapping[str, Any]) -> None:
@@ -90,6 +94,17 @@ class State:
         self.enable_backprop: bool = self.overrides.get("enable_backprop", values.get("enable_backprop", True))
         self.type_check: bool = self.overrides.get("type_check", values.get("type_check", True))
         self.debug: bool = self.overrides.get("debug", values.get("debug", False))
+
+    def for_backward(self, recording: bool) -> State:
+        """Return the state of a backpropagation: the graph's labels decide whose kernels run, not `use_backend`.
+
+        Made once per state: a backward() would otherwise spend half the time of a short graph here.
+        """
+        found = self._backward.get(recording)
+        if found is None:
+            overrides = {**self.overrides, "enable_backprop": recording}
+            found = self._backward[recording] = self.replace(overrides=overrides, backend=None)
+        return found
 
     def replace(self, **changes: Any) -> State:
         """Return a copy in which the named parts are others."""
@@ -254,6 +269,16 @@ def using_state(**changes: Any) -> Iterator[State]:
         yield state
     finally:
         _set_state(current_state().replace(**{part: getattr(before, part) for part in changes}))
+
+
+def call_in_state(state: State, function: Callable[..., T], *args: Any) -> T:
+    """Call a function with ``state`` in force."""
+    before = current_state()
+    _set_state(state)
+    try:
+        return function(*args)
+    finally:
+        _set_state(before)
 
 
 def change_state(**changes: Any) -> None:

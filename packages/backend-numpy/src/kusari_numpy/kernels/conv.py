@@ -44,7 +44,8 @@ class PerImageConvolution(Convolution):
             if b is not None:
                 flat[n] += b[:, None]
             if activation is not None:
-                flat[n] = activation.apply(self.backend, flat[n])
+                activated: Any = activation.apply(self.backend, flat[n])
+                flat[n] = activated
         return y
 
     def grad_input(self, W: HostArray, gy: HostArray) -> HostArray:  # type: ignore[override]

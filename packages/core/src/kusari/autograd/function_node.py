@@ -129,11 +129,14 @@ class FunctionNode:
                     device = meet(device, other, self.label)
                 if x.requires_grad:
                     requires_grad = True
-        except AttributeError:
+            backend = device.backend
+        except AttributeError:  # an array among them; some libraries' have a device, too, but no backend in it
+            if all(isinstance(x, Variable) for x in inputs):
+                raise
             return self.apply(tuple([as_variable(x) for x in inputs]))
         arrays = tuple(seen)
         self.device = device
-        self.backend = backend = device.backend
+        self.backend = backend
         if requires_grad and state.enable_backprop:
             self.recording = True
         if self._has_type_check and state.type_check:

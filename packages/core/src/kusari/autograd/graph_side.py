@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from kusari.autograd.node import VariableNode
 from kusari.backend import Device
 
 if TYPE_CHECKING:
     from kusari.autograd.function_node import FunctionNode
+    from kusari.autograd.variable import Variable
 
 
 class GraphSide:
-    """The part of Variable that leads into the graph."""
+    """The part of Variable that leads into the graph, and its slots."""
 
-    __slots__ = ()
+    __slots__ = ("__dict__", "__weakref__", "_array", "_node", "device", "requires_grad")
 
     device: Device
+    """Where the array lives, labelled with the kernels that made it."""
     requires_grad: bool
     _array: Any
     _node: VariableNode | None
@@ -29,7 +31,7 @@ class GraphSide:
         if node is None:
             node = self._node = VariableNode(self._array, self.device)
             node.requires_grad = self.requires_grad
-            node._variable = weakref.ref(self)
+            node._variable = weakref.ref(cast("Variable", self))
             node.name = self.name
         return node
 

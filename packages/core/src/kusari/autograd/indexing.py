@@ -113,9 +113,9 @@ def _read_item(item: Any, device: Device) -> Any:
     if not hasattr(item, "shape"):
         raise IndexError(f"index of type {type(item).__name__}: {_EXPECTED}")
     item = device.send(item)
-    kind = device.backend.host_dtype(item.dtype).kind
-    if kind not in "iub" or (kind == "b" and item.ndim == 0):
-        raise IndexError(f"index array of dtype {item.dtype} and {item.ndim} axes: {_EXPECTED}")
+    dtype = device.backend.host_dtype(item.dtype)
+    if dtype.kind not in "iub" or (dtype.kind == "b" and item.ndim == 0):
+        raise IndexError(f"index array of dtype {dtype} and {item.ndim} axes: {_EXPECTED}")
     return item
 
 
@@ -139,9 +139,7 @@ def _one_per_axis(items: list[Any], x: Variable) -> list[Any]:
     for item, mask, width in zip(items, masks, widths, strict=True):
         if mask:
             if item.shape != x.shape[axis : axis + width]:
-                raise IndexError(
-                    f"mask of shape {item.shape}: expected {x.shape[axis : axis + width]}, the axes' lengths"
-                )
+                raise IndexError(f"mask of shape {item.shape}: the axes have lengths {x.shape[axis : axis + width]}")
             if config.forbid_synchronization:
                 raise SynchronizationError("the shape of x[mask] depends on values; keep the shape with where()")
             expanded.extend(device.xp.nonzero(item))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from kusari.autograd.backprop import backpropagate, collect
 from kusari.autograd.node import VariableNode
 from kusari.autograd.variable import Variable, constant
-from kusari.configuration import using_config, using_state
+from kusari.configuration import call_in_state, current_state, using_config
 
 
 def no_backprop_mode() -> contextlib.AbstractContextManager[None]:
@@ -66,13 +66,13 @@ def grad(
         if not isinstance(given, list | tuple):
             raise TypeError(f"grad({name}): expected a list or tuple of Variables, got {type(given).__name__}")
     seeds = _seeds(outputs, grad_outputs, loss_scale)
-    with using_state(backend=None), using_config("enable_backprop", enable_double_backprop):
-        reached = collect(seeds, {x.node for x in inputs}, retain_grad)
-        found = [reached.get(x.node) for x in inputs]
-        for index, extra in enumerate(grad_inputs or ()):
-            old = found[index]
-            if extra is not None:
-                found[index] = extra if old is None else old + extra
+    state = current_state().for_backward(enable_double_backprop)
+    reached = call_in_state(state, collect, seeds, {x.node for x in inputs}, retain_grad)
+    found = [reached.get(x.node) for x in inputs]
+    for index, extra in enumerate(grad_inputs or ()):
+        old = found[index]
+        if extra is not None:
+            found[index] = extra if old is None else call_in_state(state, Variable.__add__, old, extra)
     if set_grad:
         for x, gradient in zip(inputs, found, strict=True):
             x.grad_var = gradient
@@ -126,5 +126,4 @@ def backward(
             output.grad_var = given
         if output.creator_node is not None:
             seeds.append((output.node, output._seed(None)))
-    with using_state(backend=None), using_config("enable_backprop", enable_double_backprop):
-        backpropagate(seeds, retain_grad)
+    call_in_state(current_state().for_backward(enable_double_backprop), backpropagate, seeds, retain_grad)

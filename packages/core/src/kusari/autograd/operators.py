@@ -43,7 +43,7 @@ _METHODS: dict[str, Any] = {
     "transpose": lambda self, *axes: shaping.transpose(self, _shape_of(axes)),
     "sum": shaping.sum,
     "mean": shaping.mean,
-    "T": property(shaping.transpose),
+    "T": property(lambda self: shaping.transpose(self), doc="The axes in reverse order."),  # noqa: PLW0108 - its own doc
 }
 for _name, _method in _METHODS.items():
     setattr(Variable, _name, _method)

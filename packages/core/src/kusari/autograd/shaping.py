@@ -21,7 +21,11 @@ class Reshape(FunctionNode):
         self.shape = shape
 
     def forward(self, inputs: tuple[Any]) -> tuple[Any]:
-        return (self.backend.xp.reshape(inputs[0], self.shape),)
+        (x,) = inputs
+        try:
+            return (self.backend.xp.reshape(x, self.shape),)
+        except ValueError:
+            raise _invalid(self, f"a shape of {x.size} elements", f"shape {self.shape}") from None
 
     def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable]:
         return (reshape(grad_outputs[0], self.inputs[0].shape),)
@@ -84,7 +88,11 @@ class BroadcastTo(FunctionNode):
         self.shape = shape
 
     def forward(self, inputs: tuple[Any]) -> tuple[Any]:
-        return (self.backend.xp.broadcast_to(inputs[0], self.shape),)
+        (x,) = inputs
+        try:
+            return (self.backend.xp.broadcast_to(x, self.shape),)
+        except ValueError:
+            raise _invalid(self, f"a shape that {x.shape} can be repeated to", f"shape {self.shape}") from None
 
     def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable]:
         return (sum_to(grad_outputs[0], self.inputs[0].shape),)
@@ -121,8 +129,22 @@ class Cast(FunctionNode):
         return (cast(grad_outputs[0], self.inputs[0].dtype),)
 
 
+def _invalid(node: FunctionNode, expect: str, actual: str) -> InvalidType:
+    """Return the error of a node whose input does not fit."""
+    text = f"\nInvalid operation is performed in: {node.label} (Forward)\n\nExpect: {expect}\nActual: {actual}"
+    return InvalidType(expect, actual, text)
+
+
 def reshape(x: VariableLike, shape: Shape) -> Variable:
     """Return the same elements in another shape; one length may be -1.
+
+    Args:
+        x: Any shape.
+        shape: Of as many elements; -1 stands for the length that makes it so.
+
+    Raises:
+        InvalidType: Another number of elements.
+        ValueError: More than one -1.
 
     >>> reshape(Variable(np.arange(6.0)), (2, -1)).shape
     (2, 3)
@@ -130,17 +152,28 @@ def reshape(x: VariableLike, shape: Shape) -> Variable:
     shape = tuple(shape)
     if isinstance(x, Variable) and x.shape == shape:
         return x
+    if shape.count(-1) > 1:
+        raise ValueError(f"reshape(shape={shape}): expected one -1 at most")
     return Reshape(shape).apply((x,))[0]
 
 
 def transpose(x: VariableLike, axes: tuple[int, ...] | None = None) -> Variable:
     """Return the axes in another order; None: reversed.
 
+    Args:
+        x: Any shape.
+        axes: Each axis once; negative ones count from the end.
+
+    Raises:
+        ValueError: ``axes`` are not those of ``x``.
+
     >>> transpose(Variable(np.zeros((2, 3, 4))), (1, 0, 2)).shape
     (3, 2, 4)
     """
     x = as_variable(x)
-    order = tuple(range(x.ndim))[::-1] if not axes else tuple(axis % x.ndim for axis in axes)
+    order = tuple(range(x.ndim))[::-1] if not axes else tuple([axis + x.ndim if axis < 0 else axis for axis in axes])
+    if sorted(order) != list(range(x.ndim)):
+        raise ValueError(f"transpose(axes={axes}): expected each of the {x.ndim} axes once")
     return Transpose(order).apply((x,))[0]
 
 
@@ -215,6 +248,13 @@ def mean(x: VariableLike, axis: int | tuple[int, ...] | None = None, keepdims: b
 def broadcast_to(x: VariableLike, shape: Shape) -> Variable:
     """Return the array repeated to a shape.
 
+    Args:
+        x: Any shape.
+        shape: Axes of length 1 in ``x`` may have any length there; more axes may come in front.
+
+    Raises:
+        InvalidType: ``x`` cannot be repeated to that shape.
+
     >>> broadcast_to(Variable(np.arange(3.0)), (2, 3)).shape
     (2, 3)
     """
@@ -236,13 +276,17 @@ def sum_to(x: VariableLike, shape: Shape) -> Variable:
     return SumTo(shape).apply((x,))[0]
 
 
-def cast(x: VariableLike, dtype: dtypes.DTypeLike) -> Variable:
+def cast(x: VariableLike, typ: dtypes.DTypeLike) -> Variable:
     """Return x in another dtype; the gradient comes back in x's.
+
+    Args:
+        x: Any shape and dtype.
+        typ: A dtype, or its name.
 
     >>> cast(Variable(np.ones(2, "f")), "float64").dtype
     dtype('float64')
     """
     x = as_variable(x)
-    if x.dtype == dtypes.host_dtype(dtype):
+    if x.dtype == dtypes.host_dtype(typ):
         return x
-    return Cast(dtype).apply((x,))[0]
+    return Cast(typ).apply((x,))[0]

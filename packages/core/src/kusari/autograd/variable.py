@@ -11,7 +11,7 @@ from kusari.autograd.graph_side import GraphSide
 from kusari.autograd.node import VariableNode
 from kusari.backend import Device, device_of_array, get_device
 from kusari.backend.selection import DeviceLike
-from kusari.configuration import config, using_config, using_state
+from kusari.configuration import call_in_state, config, current_state
 from kusari.errors import SynchronizationError
 
 if TYPE_CHECKING:
@@ -45,16 +45,10 @@ class Variable(GraphSide):
     array([2., 4.], dtype=float32)
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_array", "_node", "device", "requires_grad")
+    __slots__ = ()
     __array_priority__ = 200
     __array_ufunc__ = None
     """NumPy leaves ``array * variable`` to Variable."""
-
-    device: Device
-    """Where the array lives, labelled with the kernels that made it."""
-    requires_grad: bool
-    _array: Any
-    _node: VariableNode | None
 
     def __init__(
         self, data: Any = None, *, name: str | None = None, grad: Any = None, requires_grad: bool = True, **unknown: Any
@@ -236,8 +230,8 @@ class Variable(GraphSide):
         seed = self._seed(loss_scale)
         if node.creator_node is None:
             return
-        with using_state(backend=None), using_config("enable_backprop", enable_double_backprop):
-            backpropagate([(node, seed)], retain_grad, on_final)
+        state = current_state().for_backward(enable_double_backprop)
+        call_in_state(state, backpropagate, [(node, seed)], retain_grad, on_final)
 
     def _seed(self, loss_scale: float | None) -> Variable:
         """Return the gradient to start from: what is there, else ones (or the loss scale) for one element."""

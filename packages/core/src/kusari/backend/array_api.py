@@ -20,6 +20,16 @@ NAMES: Final = frozenset(
 )
 
 
+EXTENSIONS: Final = {
+    "linalg": "inv det cholesky",
+    "fft": "fft ifft, and complex64 complex128 real imag of the main namespace",
+}
+"""Optional parts of the standard, and what portable code takes from them.
+
+A kernel that needs one says so, ``@kernel(extension="linalg")``; where ``xp`` lacks that, it runs on the host.
+"""
+
+
 def missing_names(xp: object) -> list[str]:
     """Return the names that ``xp`` lacks, sorted.
 

@@ -112,7 +112,8 @@ def _candidates(backend: Backend, target: Any) -> Iterator[Override]:
             from kusari.backend.elementwise import compiled
 
             yield compiled(backend, compiler, target)
-    if target.host and not backend.on_host:
+    lacks_extension = target.extension is not None and not hasattr(backend.xp, target.extension)
+    if lacks_extension or (target.host and not backend.on_host):
         from kusari.backend.host import through_host
 
         yield Override(through_host(target), "host")

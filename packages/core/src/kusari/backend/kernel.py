@@ -33,6 +33,7 @@ class Kernel(Protocol[P, R]):
     key: str
     elementwise: bool
     host: bool
+    extension: str | None
     donates: tuple[str, ...]
 
     def __call__(self, backend: Backend, /, *args: P.args, **kwargs: P.kwargs) -> R: ...
@@ -42,10 +43,16 @@ class Kernel(Protocol[P, R]):
 def kernel(portable: Callable[Concatenate[Backend, P], R], /) -> Kernel[P, R]: ...
 @overload
 def kernel(
-    *, elementwise: bool = False, host: bool = False, donates: tuple[str, ...] = ()
+    *, elementwise: bool = False, host: bool = False, extension: str | None = None, donates: tuple[str, ...] = ()
 ) -> Callable[[Callable[Concatenate[Backend, P], R]], Kernel[P, R]]: ...
 def kernel(
-    portable: Any = None, /, *, elementwise: bool = False, host: bool = False, donates: tuple[str, ...] = ()
+    portable: Any = None,
+    /,
+    *,
+    elementwise: bool = False,
+    host: bool = False,
+    extension: str | None = None,
+    donates: tuple[str, ...] = (),
 ) -> Any:
     """Turn a portable definition into a kernel that any backend may override.
 
@@ -53,6 +60,8 @@ def kernel(
         portable: The definition: array-API code over ``backend.xp``. It runs on every backend.
         elementwise: It may be traced into an expression and compiled by a backend that can.
         host: It is a reference on host arrays; elsewhere it runs with transfers around it.
+        extension: The optional part of the standard that it needs (`array_api.EXTENSIONS`); where ``xp`` lacks that,
+            it runs like a host kernel.
         donates: Array parameters whose memory the first outputs may take, in this order.
 
     >>> @kernel
@@ -62,15 +71,18 @@ def kernel(
     array([2., 4.])
     """
     if portable is None:
-        return lambda definition: _make(definition, elementwise, host, donates)
-    return _make(portable, elementwise, host, donates)
+        return lambda definition: _make(definition, elementwise, host, extension, donates)
+    return _make(portable, elementwise, host, extension, donates)
 
 
-def _make(portable: Callable[..., Any], elementwise: bool, host: bool, donates: tuple[str, ...]) -> Any:
+def _make(
+    portable: Callable[..., Any], elementwise: bool, host: bool, extension: str | None, donates: tuple[str, ...]
+) -> Any:
     function = _dispatcher(portable)
     function.portable = portable
     function.elementwise = elementwise
     function.host = host
+    function.extension = extension
     function.donates = donates
     function.key = register_name(portable, function)
     function.__doc__ = portable.__doc__

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
@@ -118,3 +120,45 @@ def random_source(backend: Backend) -> RandomSource:
             _streams[backend.name] = backend.random(int(words[0]) << 32 | int(words[1]))
         source: RandomSource = _streams[backend.name]
         return source
+
+
+class StreamStates:
+    """Where every random stream of the process was at one moment, for `replay`."""
+
+    def __init__(self) -> None:
+        with _lock:
+            self.streams = dict(_streams)
+            self.states = {name: _state_of(stream) for name, stream in _streams.items()}
+
+
+@contextlib.contextmanager
+def replay(then: StreamStates) -> Iterator[None]:
+    """Draw again, within the block, what was drawn since ``then``; afterwards go on as if nothing had been drawn.
+
+    >>> then = StreamStates()
+    >>> first = host_generator().random()
+    >>> with replay(then):
+    ...     host_generator().random() == first
+    True
+    """
+    now = StreamStates()
+    _go_to(then)
+    try:
+        yield
+    finally:
+        _go_to(now)
+
+
+def _go_to(moment: StreamStates) -> None:
+    with _lock:
+        _streams.clear()  # streams opened later start anew from their seeds
+        _streams.update(moment.streams)
+        for name, stream in moment.streams.items():
+            if isinstance(stream, np.random.Generator):
+                stream.bit_generator.state = moment.states[name]
+            else:
+                stream.set_state(moment.states[name])
+
+
+def _state_of(stream: Any) -> Any:
+    return stream.bit_generator.state if isinstance(stream, np.random.Generator) else stream.get_state()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from kusari import dtypes
 from kusari.autograd import Variable, as_variable
@@ -37,3 +38,27 @@ def like(x: Variable, parameter: VariableLike) -> Variable:
     """Return a parameter in ``x``'s dtype: float32 parameters serve 16-bit inputs, and their gradients come back."""
     parameter = as_variable(parameter)
     return cast(parameter, x.dtype) if dtypes.is_floating(x.dtype) else parameter
+
+
+def refuse_keywords(function: str, keywords: Mapping[str, Any], gone: Mapping[str, str]) -> None:
+    """Raise on keywords that a function does not take: with advice for those that old programs pass.
+
+    Args:
+        function: Its name, for the message.
+        keywords: What was passed beyond the signature.
+        gone: Keyword of old -> what to do instead.
+
+    Raises:
+        ValueError: A keyword that is gone.
+        TypeError: One that never was.
+
+    >>> refuse_keywords("dropout", {"train": False}, {"train": "use using_config('train', False)"})
+    Traceback (most recent call last):
+        ...
+    ValueError: dropout(train=False): this argument is gone; use using_config('train', False)
+    """
+    for name, value in keywords.items():
+        if name in gone:
+            raise ValueError(f"{function}({name}={value!r}): this argument is gone; {gone[name]}")
+    if keywords:
+        raise TypeError(f"{function}() got unexpected keyword argument(s) {', '.join(map(repr, keywords))}")

@@ -10,9 +10,10 @@ from kusari.configuration import using_state
 from kusari.kernels.activation import Activation
 
 F = TypeVar("F", bound=Callable[..., Any])
-Gradient = Callable[[Variable, Variable], Variable]
+Gradient = Callable[..., Variable]
 
-_gradients: Final[dict[Activation, Gradient]] = {}
+_gradients: Final[dict[Any, Gradient]] = {}
+"""By gradient kernel, so that one entry serves an activation with any parameters."""
 
 
 def fusable(activation: Activation, gradient: Gradient) -> Callable[[F], F]:
@@ -20,9 +21,9 @@ def fusable(activation: Activation, gradient: Gradient) -> Callable[[F], F]:
 
     Args:
         activation: What the kernels take.
-        gradient: gradient(y, gy) as a function of Variables, for derivatives of derivatives.
+        gradient: gradient(y, gy, *parameters) as a function of Variables, for derivatives of derivatives.
     """
-    _gradients[activation] = gradient
+    _gradients[activation.gradient] = gradient
 
     def tag(function: F) -> F:
         function.activation = activation  # type: ignore[attr-defined]
@@ -38,7 +39,7 @@ def activation_of(function: Callable[..., Any] | Activation | None) -> Activatio
 
 def activation_gradient(activation: Activation, y: Variable, gy: Variable) -> Variable:
     """Return gy times the derivative at output ``y``, differentiable again."""
-    return _gradients[activation](y, gy)
+    return _gradients[activation.gradient](y, gy, *activation.parameters)
 
 
 class FusedNode(FunctionNode):

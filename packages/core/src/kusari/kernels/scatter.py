@@ -41,3 +41,11 @@ def scatter_add(backend: Backend, x: Array, index: Array, axis: int, values: Arr
     ``index`` (K,) holds integers from 0 to x.shape[axis] − 1, in any order, repeated or not.
     """
     return x + scatter_sum(backend, values, index, axis, x.shape[axis])
+
+
+@kernel
+def select_item_grad(backend: Backend, gy: Array, t: Array, classes: int) -> Array:
+    """Zeros (N, ``classes``) with gy[n] at [n, t[n]]; gy (N,), t (N,) integers."""
+    xp = backend.xp
+    columns = xp.arange(classes, dtype=t.dtype, device=t.device)
+    return xp.where(columns == xp.expand_dims(t, axis=1), xp.expand_dims(gy, axis=1), 0)

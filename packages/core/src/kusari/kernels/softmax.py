@@ -1,4 +1,4 @@
-"""Softmax cross entropy and its gradient."""
+"""Softmax, its logarithm, softmax cross entropy, and their gradients."""
 
 from __future__ import annotations
 
@@ -14,6 +14,28 @@ def log_softmax(backend: Backend, x: Array, axis: int) -> Array:
     xp = backend.xp
     x = x - xp.max(x, axis=axis, keepdims=True)
     return x - xp.log(xp.sum(xp.exp(x), axis=axis, keepdims=True))
+
+
+@kernel
+def log_softmax_grad(backend: Backend, y: Array, gy: Array, axis: int) -> Array:
+    """gy − eʸ Σ gy along ``axis``."""
+    xp = backend.xp
+    return gy - xp.exp(y) * xp.sum(gy, axis=axis, keepdims=True)
+
+
+@kernel
+def softmax(backend: Backend, x: Array, axis: int) -> Array:
+    """eˣ / Σ eˣ along ``axis``; the largest value is taken out first, so that nothing overflows."""
+    xp = backend.xp
+    y = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
+    return y / xp.sum(y, axis=axis, keepdims=True)
+
+
+@kernel
+def softmax_grad(backend: Backend, y: Array, gy: Array, axis: int) -> Array:
+    """y (gy − Σ gy y) along ``axis``."""
+    weighted = gy * y
+    return weighted - y * backend.xp.sum(weighted, axis=axis, keepdims=True)
 
 
 class SoftmaxCrossEntropyProblem(NamedTuple):

@@ -37,8 +37,8 @@ class Link(Traversal):
     ...
     ...     def forward(self, x):
     ...         return self.factor * x
-    >>> Scale()(np.ones(1, "f"))
-    variable([2.])
+    >>> Scale()(np.ones(1, "f")).array
+    array([2.], dtype=float32)
     """
 
     _hooks: dict[str, LinkHook] | None = None

@@ -267,7 +267,7 @@ def _is_lambda(layer: Any) -> bool:
 def _shown(layer: Any) -> str:
     if _is_lambda(layer):
         try:
-            return inspect.getsource(layer).strip()
+            return inspect.getsource(layer).strip().rstrip(",")
         except (OSError, TypeError):
             return "<lambda>"
     return str(layer)

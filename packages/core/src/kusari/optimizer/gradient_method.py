@@ -75,8 +75,9 @@ class GradientMethod(LossScaling, Optimizer):
         self.t += 1
         with self.only_if_safe():
             update_parameters(target.params())
-        self.reallocate_cleared_grads()
-        self.call_hooks("post")
+        if self._hooks_at("post"):
+            self.reallocate_cleared_grads()
+            self.call_hooks("post")
         self.update_loss_scale()
 
     def call_hook(self, hook: Callable[..., Any]) -> None:

@@ -54,4 +54,4 @@ class Hookable:
         del self._hooks[name]
 
     def _hooks_at(self, timing: str) -> list[Callable[..., Any]]:
-        return [hook for when, hook in self._hooks.values() if when == timing]
+        return [hook for when, hook in self._hooks.values() if when == timing] if self._hooks else []

@@ -33,13 +33,13 @@ class Hyperparameter:
         return self._parent
 
     def __getattr__(self, name: str) -> Any:
-        # Underscored names are looked up before __init__ has run: by copy and pickle.
-        if not name.startswith("_"):
-            if self._parent is not None:
-                return getattr(self._parent, name)
-            known = ", ".join(self.get_dict()) or "none"
-            raise AttributeError(f"no hyperparameter {name!r} is set, here or in a parent; set are: {known}")
-        raise AttributeError(name)
+        if name[0] == "_":  # looked up before __init__ has run, by copy and pickle
+            raise AttributeError(name)
+        parent = self._parent
+        if parent is not None:
+            return getattr(parent, name)
+        known = ", ".join(self.get_dict()) or "none"
+        raise AttributeError(f"no hyperparameter {name!r} is set, here or in a parent; set are: {known}")
 
     if TYPE_CHECKING:  # any name may be set
 
@@ -47,8 +47,9 @@ class Hyperparameter:
 
     def get_dict(self) -> dict[str, Any]:
         """Return every hyperparameter in force, the parent's included."""
-        inherited = {} if self._parent is None else self._parent.get_dict()
-        return inherited | {name: value for name, value in vars(self).items() if name != "_parent"}
+        own = dict(vars(self))
+        parent = own.pop("_parent")
+        return own if parent is None else parent.get_dict() | own
 
     def __repr__(self) -> str:
         numbers = ", ".join(f"{name}={value}" for name, value in self.get_dict().items())

@@ -85,7 +85,9 @@ class LossScaling(Optimizer):
         self._dynamic.check(params)
         for param in params:
             backend, safe = param.device.backend, self._dynamic.safe_on(param.device)
-            param.grad = backend.as_array(backend.xp.where(safe, param.grad, backend.xp.zeros_like(param.grad)), param.grad)
+            param.grad = backend.as_array(
+                backend.xp.where(safe, param.grad, backend.xp.zeros_like(param.grad)), param.grad
+            )
 
     def update_loss_scale(self) -> None:
         """Adapt a dynamic scale to what the last gradients were."""

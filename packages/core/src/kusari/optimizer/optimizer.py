@@ -40,6 +40,10 @@ class Optimizer(Hookable):
             raise RuntimeError(f"{type(self).__name__} has nothing to train yet; call optimizer.setup(link) first")
         return self._target
 
+    @target.setter
+    def target(self, link: Link) -> None:
+        self._target = link
+
     def setup(self, link: Link) -> Self:
         """Take a link to train, and count and hook from the beginning.
 

@@ -20,8 +20,8 @@ Row: TypeAlias = "tuple[UpdateRule, Any]"
 def update_parameters(params: Iterable[Parameter]) -> None:
     """Update each parameter by its rule; those that may share a call do.
 
-    A group is one kernel on one device and dtype. Learning rates may differ: numbers are per row. A rule whose
-    update was overridden runs by itself.
+    A group is one kernel on one device and dtype. Learning rates may differ: numbers are per row. A rule that was
+    overridden runs by itself.
     """
     groups = _Groups()
     for param in params:
@@ -29,10 +29,12 @@ def update_parameters(params: Iterable[Parameter]) -> None:
         groups.run_if_waiting(param)
         if rule is None or type(param).update is not Parameter.update:
             param.update()
-        elif not rule.shares_kernel():
-            rule.update(param)
         elif rule.enabled:
-            groups.add(rule, param)
+            kernel = rule.shared_kernel()
+            if kernel is None:
+                rule.update(param)
+            else:
+                groups.add(kernel, rule, param)
     groups.run()
 
 
@@ -48,7 +50,7 @@ class _Groups:
         if id(param.array) in self._waiting:
             self.run()
 
-    def add(self, rule: UpdateRule, param: Parameter) -> None:
+    def add(self, kernel: Kernel[..., tuple[Any, ...]], rule: UpdateRule, param: Parameter) -> None:
         """Begin an update and let it wait."""
         device = working_device(param)
         with entered(device):
@@ -57,7 +59,7 @@ class _Groups:
                 rule.end(param, target)
                 return
         self._waiting.add(id(param.array))
-        self._rows.setdefault((rule.kernel(), device, target.array.dtype), []).append((param, rule, target))
+        self._rows.setdefault((kernel, device, target.array.dtype), []).append((param, rule, target))
 
     def run(self) -> None:
         """Run every group, and end its updates."""

@@ -129,9 +129,9 @@ class UpdateRule(Hookable):
         if param.array is not None and param.grad is not None:
             run_rows(kernel, working_device(param), [(self, param)])
 
-    def shares_kernel(self) -> bool:
-        """Tell whether the whole update is the kernel: nobody overrode it, in a subclass or on this instance."""
-        return self._only_kernel and vars(self).keys().isdisjoint(OVERRIDABLE) and self.kernel() is not None
+    def shared_kernel(self) -> Kernel[..., tuple[Any, ...]] | None:
+        """Return the kernel if it is the whole update: nobody overrode that, in a subclass or on this instance."""
+        return self.kernel() if self._only_kernel and vars(self).keys().isdisjoint(OVERRIDABLE) else None
 
     # Updating. -------------------------------------------------------------------------------------------------------
 

@@ -21,3 +21,8 @@ def working_device(param: Any) -> Device:
 def kernels_of(param: Any) -> Backend:
     """Return the backend whose kernels are in force for a parameter."""
     return working_device(param).backend
+
+
+def set_grad(param: Any, gradient: Any) -> None:
+    """Give a parameter a gradient: an array, or the scalar that some libraries give instead of a 0-d one."""
+    param.grad = param.device.backend.as_array(gradient, param.grad)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kusari.kernels import gradient
-from kusari.optimizer_hooks.common import kernels_of
+from kusari.optimizer_hooks.common import kernels_of, set_grad
 
 if TYPE_CHECKING:
     from kusari.optimizer import Optimizer
@@ -57,4 +57,4 @@ class GradientClipping:
         rate = gradient.clipping_rate(kernels_of(params[0]), total, self.threshold)
         rate = home.backend.as_array(rate, params[0].grad)
         for param in params:
-            param.grad = gradient.scale(kernels_of(param), param.grad, param.device.send(rate))
+            set_grad(param, gradient.scale(kernels_of(param), param.grad, param.device.send(rate)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kusari.kernels import gradient
-from kusari.optimizer_hooks.common import kernels_of
+from kusari.optimizer_hooks.common import kernels_of, set_grad
 
 if TYPE_CHECKING:
     from kusari.autograd.parameter import Parameter
@@ -43,4 +43,4 @@ class GradientHardClipping:
 
     def __call__(self, rule: UpdateRule, param: Parameter) -> None:
         if param.array is not None and param.grad is not None:
-            param.grad = gradient.clamp(kernels_of(param), param.grad, self.lower_bound, self.upper_bound)
+            set_grad(param, gradient.clamp(kernels_of(param), param.grad, self.lower_bound, self.upper_bound))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kusari.kernels import gradient
-from kusari.optimizer_hooks.common import kernels_of
+from kusari.optimizer_hooks.common import kernels_of, set_grad
 
 if TYPE_CHECKING:
     from kusari.autograd.parameter import Parameter
@@ -51,4 +51,4 @@ class GradientLARS:
             p_square = gradient.sum_of_squares(backend, param.array)
             g_square = gradient.sum_of_squares(backend, param.grad)
             rate = gradient.lars_rate(backend, p_square, g_square, self.threshold, self.weight_decay, self.eps)
-            param.grad = gradient.scale_decayed(backend, param.grad, param.array, rate, self.weight_decay)
+            set_grad(param, gradient.scale_decayed(backend, param.grad, param.array, rate, self.weight_decay))

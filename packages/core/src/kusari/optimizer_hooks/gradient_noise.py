@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from kusari.backend import random_source
+from kusari.optimizer_hooks.common import set_grad
 
 if TYPE_CHECKING:
     from kusari.autograd.parameter import Parameter
@@ -72,4 +73,4 @@ class GradientNoise:
         self.device = param.device
         noise = self.noise_func(param.xp, param.grad.shape, param.grad.dtype, self, rule)
         self.device = None
-        param.grad = param.device.backend.as_array(param.grad + param.device.send(noise), param.grad)
+        set_grad(param, param.grad + param.device.send(noise))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kusari.kernels import gradient
-from kusari.optimizer_hooks.common import kernels_of
+from kusari.optimizer_hooks.common import kernels_of, set_grad
 
 if TYPE_CHECKING:
     from kusari.autograd.parameter import Parameter
@@ -41,4 +41,4 @@ class WeightDecay:
 
     def __call__(self, rule: UpdateRule, param: Parameter) -> None:
         if param.array is not None and param.grad is not None:
-            param.grad = gradient.add_scaled(kernels_of(param), param.grad, param.array, self.rate)
+            set_grad(param, gradient.add_scaled(kernels_of(param), param.grad, param.array, self.rate))

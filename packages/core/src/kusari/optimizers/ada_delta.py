@@ -44,7 +44,7 @@ class AdaDelta(GradientMethod):
     >>> optimizer = AdaDelta(rho=0.75, eps=1.0).setup(model)
     >>> optimizer.update(lambda: F.sum(x * x))
     >>> x.array.round(3)
-    array([0., 0.])
+    array([-0.414,  0.211])
     """
 
     rho = HyperparameterProxy("rho")

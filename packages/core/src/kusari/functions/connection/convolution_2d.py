@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from kusari.autograd import Variable, as_variable
 from kusari.autograd.variable import VariableLike
+from kusari.functions.arguments import refuse_keywords
 from kusari.functions.connection import convolution_nd as nd
 from kusari.kernels.activation import Activation
+
+
+GONE: Final = {"deterministic": "use using_config('cudnn_deterministic', ...)"}
+"""Keywords of old programs."""
 
 
 class Convolution2DFunction(nd.ConvolutionND):
@@ -40,6 +45,7 @@ def convolution_2d(
     dilate: int | Sequence[int] = 1,
     groups: int = 1,
     activation: Callable[..., Any] | Activation | None = None,
+    **keywords: Any,
 ) -> Variable:
     """Convolve images with filters (cross-correlation: filters are not flipped).
 
@@ -55,19 +61,22 @@ def convolution_2d(
         dilate: Steps between a window's pixels.
         groups: Channels are split into so many groups, each with filters of its own.
         activation: A function applied to the result, in the same kernel where the backend can.
+        **keywords: The old ``deterministic`` is refused with advice.
 
     Returns:
         (N, O, H', W'), H' = ⌊(H + 2·pad − dilate(kh − 1) − 1) / stride⌋ + 1.
 
     Raises:
         InvalidType: Ranks, channels or dtypes that do not fit, or an empty output.
-        ValueError: A stride, pad or dilate of another length, or out of range.
+        ValueError: A stride, pad or dilate of another length, or out of range; ``deterministic``.
 
     >>> x = np.arange(16, dtype="f").reshape(1, 1, 4, 4)
     >>> convolution_2d(x, np.ones((1, 1, 3, 3), "f"), stride=1, pad=0).array
     array([[[[45., 54.],
              [81., 90.]]]], dtype=float32)
     """
+    if keywords:
+        refuse_keywords("convolution_2d", keywords, GONE)
     filters = as_variable(W)
     window = nd.make_window(filters, stride, pad, dilate)
     return nd.convolve(Convolution2DFunction, x, filters, b, window, groups, cover_all, activation)

@@ -188,6 +188,16 @@ def _along_channels(node: FunctionNode, b: Array, ndim: int) -> Array:
     return node.backend.xp.reshape(b, (1, -1, *(1 for _ in range(ndim - 2))))
 
 
+def require_spatial_axes(function: str, x: Variable, count: int) -> None:
+    """Raise unless images have ``count`` spatial axes.
+
+    Raises:
+        ValueError: They have another number.
+    """
+    if x.ndim != count + 2:
+        raise ValueError(f"{function}(): x of shape {x.shape}; expected {count + 2} axes, {count} of them spatial")
+
+
 def make_window(
     W: Variable, stride: int | Sequence[int], pad: int | Sequence[int], dilate: int | Sequence[int]
 ) -> Window:
@@ -265,3 +275,53 @@ def convolution_nd(
     filters = as_variable(W)
     window = make_window(filters, stride, pad, dilate)
     return convolve(ConvolutionND, x, filters, b, window, groups, cover_all, activation)
+
+
+def convolution_1d(
+    x: VariableLike,
+    W: VariableLike,
+    b: VariableLike | None = None,
+    stride: int | Sequence[int] = 1,
+    pad: int | Sequence[int] = 0,
+    cover_all: bool = False,
+    dilate: int | Sequence[int] = 1,
+    groups: int = 1,
+    *,
+    activation: Callable[..., Any] | Activation | None = None,
+) -> Variable:
+    """Convolve sequences (N, C, L); arguments and errors are those of `convolution_nd`.
+
+    Raises:
+        ValueError: ``x`` has another number of axes.
+
+    >>> convolution_1d(np.ones((1, 1, 5), "f"), np.ones((1, 1, 3), "f"), stride=2).array
+    array([[[3., 3.]]], dtype=float32)
+    """
+    x = as_variable(x)
+    require_spatial_axes("convolution_1d", x, 1)
+    return convolution_nd(x, W, b, stride, pad, cover_all, dilate, groups, activation=activation)
+
+
+def convolution_3d(
+    x: VariableLike,
+    W: VariableLike,
+    b: VariableLike | None = None,
+    stride: int | Sequence[int] = 1,
+    pad: int | Sequence[int] = 0,
+    cover_all: bool = False,
+    dilate: int | Sequence[int] = 1,
+    groups: int = 1,
+    *,
+    activation: Callable[..., Any] | Activation | None = None,
+) -> Variable:
+    """Convolve volumes (N, C, D, H, W); arguments and errors are those of `convolution_nd`.
+
+    Raises:
+        ValueError: ``x`` has another number of axes.
+
+    >>> convolution_3d(np.ones((1, 1, 3, 3, 3), "f"), np.ones((1, 1, 3, 3, 3), "f")).array
+    array([[[[[27.]]]]], dtype=float32)
+    """
+    x = as_variable(x)
+    require_spatial_axes("convolution_3d", x, 3)
+    return convolution_nd(x, W, b, stride, pad, cover_all, dilate, groups, activation=activation)

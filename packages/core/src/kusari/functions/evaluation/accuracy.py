@@ -7,6 +7,7 @@ from typing import Any
 from kusari.autograd import FunctionNode, Variable
 from kusari.autograd.type_check import expect, expect_floating
 from kusari.autograd.variable import VariableLike
+from kusari.kernels import evaluation as kernels
 
 
 class Accuracy(FunctionNode):
@@ -25,12 +26,12 @@ class Accuracy(FunctionNode):
         y, t = inputs
         xp = self.backend.xp
         predicted = xp.reshape(xp.argmax(y, axis=1), t.shape)
-        correct = predicted == xp.astype(t, predicted.dtype)
-        if self.ignore_label is None:
-            return (xp.mean(xp.astype(correct, y.dtype)),)
-        counted = t != self.ignore_label
-        hits = xp.sum(xp.astype(correct & counted, y.dtype))
-        return (hits / xp.maximum(xp.sum(xp.astype(counted, y.dtype)), 1),)
+        hits, counted = predicted == xp.astype(t, predicted.dtype), None
+        if self.ignore_label is not None:
+            counted = t != self.ignore_label
+            hits = hits & counted
+        rate = self.backend.as_array(kernels.hit_rate(self.backend, hits, counted), y)
+        return (xp.astype(rate, y.dtype),)
 
 
 def accuracy(y: VariableLike, t: VariableLike, ignore_label: int | None = None) -> Variable:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from kusari import functions as F
+import kusari.functions as F
 from kusari.autograd import Variable, as_variable
 from kusari.autograd.parameter import Parameter
 from kusari.autograd.variable import VariableLike

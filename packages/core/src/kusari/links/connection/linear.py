@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from kusari import functions as F
+import kusari.functions as F
 from kusari.autograd import Variable
 from kusari.autograd.parameter import Parameter
 from kusari.autograd.variable import VariableLike
@@ -55,7 +55,8 @@ class Linear(Link):
         self.out_size = out_size
         with self.init_scope():
             self.W = Parameter(get_initializer(initialW))
-            self.b = None if nobias else Parameter(get_initializer(0 if initial_bias is None else initial_bias), out_size)
+            bias = get_initializer(0 if initial_bias is None else initial_bias)
+            self.b = None if nobias else Parameter(bias, out_size)
         if in_size is not None:
             self.W.initialize((out_size, in_size))
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from kusari import functions as F
+import kusari.functions as F
 from kusari.autograd import Variable, as_variable
 from kusari.autograd.variable import VariableLike
 from kusari.configuration import current_state
@@ -72,7 +73,7 @@ class MLPConvolution2D(ChainList):
         inits = {"initialW": conv_init, "initial_bias": bias_init}
         first: Any = in_channels
         self.append(Convolution2D(first, channels[0], ksize, stride, pad, **inits))
-        for inside, outside in zip(channels[:-1], channels[1:], strict=True):
+        for inside, outside in itertools.pairwise(channels):
             self.append(Convolution2D(inside, outside, 1, **inits))
         self.activation = activation
 
@@ -83,7 +84,7 @@ class MLPConvolution2D(ChainList):
             return "debug mode checks every step"
         if any(getattr(hook, "observes_children", True) for _, hook in state.link_hooks):
             return "a link hook watches the convolutions"
-        if self.activation is not None and activation_of(self.activation) is None:
+        if len(self) > 1 and activation_of(self.activation) is None:
             return f"{getattr(self.activation, '__name__', self.activation)} is not an activation that kernels know"
         for index, child in enumerate(self):
             reason = _why_not(child, x, first=index == 0)

@@ -23,8 +23,8 @@ class Parameter(Link):
         AttributeError: ``array`` has no shape.
 
     >>> weight = Parameter(np.arange(3.0))
-    >>> weight()
-    variable([0., 1., 2.])
+    >>> weight().array
+    array([0., 1., 2.])
     """
 
     W: autograd_parameter.Parameter

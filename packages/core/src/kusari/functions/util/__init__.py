@@ -1,0 +1,3 @@
+"""Functions: utilities."""
+
+from kusari.functions.util.forget import forget as forget

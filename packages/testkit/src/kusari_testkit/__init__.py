@@ -1,0 +1,1 @@
+"""The conformance suite for Kusari backends: ``pytest --pyargs kusari_testkit.conformance --backend NAME``."""

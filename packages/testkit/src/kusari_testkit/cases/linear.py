@@ -1,0 +1,100 @@
+"""The affine map of a fully connected layer."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+import kusari.functions as F
+from kusari.kernels.linear import linear
+from kusari.types import Shape
+from kusari_testkit.cases.activation import apply, tag
+from kusari_testkit.cases.case import Case, FunctionCase, Input
+from kusari_testkit.draw import HostArray, near, normal_with, small
+
+SHAPES: Final[dict[str, tuple[Shape, Shape]]] = {
+    "matrix": ((5, 4), (3, 4)),
+    "one-row": ((1, 7), (4, 7)),
+    "one-column": ((6, 1), (2, 1)),
+    "one-output": ((4, 3), (1, 3)),
+    "empty": ((0, 4), (3, 4)),
+    "odd": ((17, 33), (13, 33)),
+}
+
+
+def affine(x: HostArray, W: HostArray, b: HostArray | None = None, activation: str | None = None) -> HostArray:
+    """Return activation(x Wᵀ + b), one output at a time."""
+    y = np.stack([np.sum(x * row, axis=1) for row in W], axis=1)
+    return apply(activation, y if b is None else y + b)
+
+
+def _inputs(x: Shape, W: Shape, bias: bool = True) -> tuple[Input | None, ...]:
+    return (Input(x), Input(W, small), Input((W[0],)) if bias else None)
+
+
+def _kernel(label: str, x: Shape, W: Shape, bias: bool = True, activation: str | None = None) -> Case:
+    return Case(
+        target=linear,
+        label=label,
+        inputs=_inputs(x, W, bias),
+        oracle=lambda x, W, b, activation: affine(x, W, b, None if activation is None else activation.name),
+        arguments={"activation": tag(activation)},
+        parameters=(1, 2) if bias else (1,),
+    )
+
+
+def _function(label: str, x: Shape, W: Shape, bias: bool = True, activation: str | None = None) -> FunctionCase:
+    function = None if activation is None else getattr(F, activation)
+    return FunctionCase(
+        target=F.linear,
+        label=label,
+        inputs=_inputs(x, W) if bias else _inputs(x, W, bias)[:2],
+        oracle=lambda x, W, b=None, activation=None: affine(
+            x.reshape(len(x), W.shape[1]), W, b, None if activation is None else activation.__name__
+        ),
+        arguments={"activation": function},
+    )
+
+
+def untagged(x: Any) -> Any:
+    """x², as an activation that no kernel knows."""
+    return x * x
+
+
+EPILOGUES: Final = ("relu", "sigmoid", "tanh")
+
+KERNELS: Final[tuple[Case, ...]] = (
+    *(_kernel(label, x, W) for label, (x, W) in SHAPES.items()),
+    _kernel("no-bias", (5, 4), (3, 4), bias=False),
+    *(_kernel(name, (5, 4), (3, 4), activation=name) for name in EPILOGUES),
+    _kernel("no-bias-relu", (5, 4), (3, 4), bias=False, activation="relu"),
+    Case(
+        target=linear,
+        label="nan",
+        inputs=(Input((4, 3), normal_with(np.nan)), Input((2, 3)), Input((2,))),
+        oracle=affine,
+    ),
+)
+
+FUNCTIONS: Final[tuple[FunctionCase, ...]] = (
+    *(_function(label, x, W) for label, (x, W) in SHAPES.items() if label != "odd"),
+    _function("no-bias", (5, 4), (3, 4), bias=False),
+    *(_function(name, (5, 4), (3, 4), activation=name) for name in EPILOGUES),
+    _function("flattened", (3, 2, 2), (5, 4)),
+    FunctionCase(
+        target=F.linear,
+        label="batch-axes",
+        inputs=(Input((2, 3, 4)), Input((5, 4)), Input((5,))),
+        oracle=lambda x, W, b, n_batch_axes: affine(x.reshape(6, 4), W, b).reshape(2, 3, 5),
+        arguments={"n_batch_axes": 2},
+    ),
+    FunctionCase(
+        target=F.linear,
+        label="untagged-activation",
+        inputs=(Input((5, 4)), Input((3, 4)), Input((3,))),
+        oracle=lambda x, W, b, activation: affine(x, W, b) ** 2,
+        arguments={"activation": untagged},
+        avoid=near(),
+    ),
+)

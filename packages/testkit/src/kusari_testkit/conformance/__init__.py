@@ -1,0 +1,1 @@
+"""The tests: names, devices, kernels, gradients, and no hidden synchronisation."""

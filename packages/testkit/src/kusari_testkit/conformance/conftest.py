@@ -1,0 +1,48 @@
+"""One run of every test for each device, case and dtype."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from kusari.backend import Backend, Device, get_device
+from kusari.errors import BackendUnavailable, UnknownBackend
+from kusari_testkit.cases import Case
+from kusari_testkit.plugin import backends
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Fill ``device`` with what ``--backend`` names, ``case`` and ``dtype`` with a table and what the device has."""
+    if "device" not in metafunc.fixturenames:
+        return
+    devices = [_device(name) for name in backends(metafunc.config)]
+    marker = metafunc.definition.get_closest_marker("kusari_cases")
+    if marker is None:
+        metafunc.parametrize("device", devices, ids=str, scope="session")
+        return
+    table: Sequence[Case] = marker.args[0]
+    where: Callable[[Device], bool] = marker.kwargs.get("where", lambda device: True)
+    devices = [device for device in devices if where(device)]
+    if "dtype" in metafunc.fixturenames:
+        found = [
+            (device, case, dtype) for device in devices for case in table for dtype in case.dtypes_on(device.backend)
+        ]
+        ids = [f"{device}-{case}-{dtype}" for device, case, dtype in found]
+        metafunc.parametrize(("device", "case", "dtype"), found, ids=ids)
+    else:
+        pairs = [(device, case) for device in devices for case in table if case.dtypes_on(device.backend)]
+        metafunc.parametrize(("device", "case"), pairs, ids=[f"{device}-{case}" for device, case in pairs])
+
+
+def _device(name: str) -> Device:
+    try:
+        return get_device(name)
+    except (BackendUnavailable, UnknownBackend, ValueError) as error:
+        raise pytest.UsageError(f"--backend {name}: {error}") from None
+
+
+@pytest.fixture
+def backend(device: Device) -> Backend:
+    """The backend of the device."""
+    return device.backend
