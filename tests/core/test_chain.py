@@ -153,6 +153,7 @@ EDITS: list[tuple[str, Callable[[ChainList], Any], str]] = [
     ("[1] =", lambda chain: chain.__setitem__(1, *marked("x")), "axc"),
     ("[-1] =", lambda chain: chain.__setitem__(-1, *marked("x")), "abx"),
     ("[0:2] =", lambda chain: chain.__setitem__(slice(0, 2), marked("x")), "xc"),
+    ("[1:] = iterator", lambda chain: chain.__setitem__(slice(1, None), iter(marked("x", "y"))), "axy"),
     ("[::2] =", lambda chain: chain.__setitem__(slice(None, None, 2), marked("x", "y")), "xby"),
     ("del [1]", lambda chain: chain.__delitem__(1), "ac"),
     ("del [1:]", lambda chain: chain.__delitem__(slice(1, None)), "a"),

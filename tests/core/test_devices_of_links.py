@@ -344,6 +344,21 @@ def test_an_old_program_s_own_moves_run_once_and_in_a_parent_s_move_too(gpu: Bac
     assert on(gpu, old.state)
 
 
+def test_an_old_move_may_be_written_over_to_device(strict: Backend) -> None:
+    def define() -> type[Old]:
+        class Direct(Old):
+            def to_gpu(self, device: Any = None) -> Any:
+                self.moves.append(device)
+                return self.to_device("strict:1")
+
+        return Direct
+
+    old: Old = ignoring(define)()
+    Chain(a=old).to_device("strict:1")
+    assert old.moves == [1]
+    assert strict.index_of(old.W.array) == 1
+
+
 def test_defining_a_move_anew_warns_and_defining_to_device_is_refused() -> None:
     for name in ("to_cpu", "to_gpu", "to_intel64"):
         with pytest.warns(DeprecationWarning, match=f"{name}.*device_resident_accept"):

@@ -494,6 +494,17 @@ def test_a_parameter_that_two_links_share_is_still_shared_in_a_copy() -> None:
         assert copied.a.W is not chain.a.W
 
 
+def test_a_parameter_that_two_links_share_is_drawn_once() -> None:
+    chain = Chain(a=Scale(Counting()), b=Scale())
+    chain.b.W = chain.a.W
+    Counting.draws = 0
+    chain.copy("init")
+    assert Counting.draws == 1
+    chain.a.alias = chain.a.W
+    chain.a.register_persistent("alias")
+    assert chain.copy("copy").a.alias.array.tolist() == chain.a.W.array.tolist()
+
+
 def test_a_child_s_own_copy_method_is_called() -> None:
     class Stateful(Scale):
         state: Any = None

@@ -83,6 +83,15 @@ def test_a_with_block_s_hook_is_told_with_none() -> None:
     assert log == [("added", "a", None), ("deleted", "a", None)]
 
 
+def test_leaving_a_block_leaves_the_other_blocks_hooks() -> None:
+    log: list[tuple[Any, ...]] = []
+    with Recording("outer", log):
+        with Recording("inner", log):
+            pass
+        Echo()()
+    assert calls(log) == [("pre", "outer"), ("post", "outer")]
+
+
 def test_a_second_hook_of_one_name_is_refused_and_the_first_stays() -> None:
     log: list[tuple[Any, ...]] = []
     with Recording("a", log, "first"):

@@ -136,7 +136,7 @@ def test_scatter_sum_is_a_loop_of_sums(
     found = scatter_sum(backend, given_values, given_index, axis, length)
     np.testing.assert_array_equal(backend.to_host(found), expected)
     np.testing.assert_array_equal(backend.to_host(given_values), values)
-    added = scatter_add_kernel(backend, backend.from_host(expected), given_index, axis, given_values)
+    added = scatter_add_kernel(backend, backend.from_host(expected), given_index, given_values, axis)
     np.testing.assert_array_equal(backend.to_host(added), 2 * expected)
 
 

@@ -64,9 +64,7 @@ class Holder(Storage):
     def __deepcopy__(self, memo: dict[int, Any]) -> Holder:
         array = self._array
         # Not copy.deepcopy(array), which is the library's affair: this keeps strides and dtype objects.
-        twin = Holder(None if array is None else backend_of_array(array).xp.asarray(array, copy=True))
-        memo[id(self)] = twin
-        return twin
+        return Holder(None if array is None else backend_of_array(array).xp.asarray(array, copy=True))
 
     def __reduce__(self) -> Any:
         if self._array is None:
@@ -245,12 +243,6 @@ class HeldVariable(Variable):
         if self._storage._array is None:
             raise RuntimeError(f"parameter {self.name!r} is in no graph before it has data: {HOW_TO_INITIALIZE}")
         return super().node
-
-    def __repr__(self) -> str:
-        name = f" {self.name}" if self.name else ""
-        return f"variable{name}({self._storage._array!r})"
-
-    __str__ = __repr__
 
     # Copies. -------------------------------------------------------------------------------------------------------
 

@@ -257,7 +257,7 @@ class Variable(GraphSide):
 
     def __repr__(self) -> str:
         name = f" {self.name}" if self.name else ""
-        return f"variable{name}({self._array!r})"
+        return f"variable{name}({self.array!r})"
 
     __str__ = __repr__
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from kusari import dtypes
 from kusari.autograd import Variable, as_variable
@@ -38,6 +38,10 @@ def like(x: Variable, parameter: VariableLike) -> Variable:
     """Return a parameter in ``x``'s dtype: float32 parameters serve 16-bit inputs, and their gradients come back."""
     parameter = as_variable(parameter)
     return cast(parameter, x.dtype) if dtypes.is_floating(x.dtype) else parameter
+
+
+OLD_LIBRARIES: Final = {"use_cudnn": "which kernels run is the backend's choice: use_backend(...)"}
+"""The keyword that named a library in old programs, for `refuse_keywords`."""
 
 
 def refuse_keywords(function: str, keywords: Mapping[str, Any], gone: Mapping[str, str]) -> None:

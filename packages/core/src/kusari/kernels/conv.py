@@ -57,7 +57,7 @@ class Convolution(Family[ConvolutionProblem]):
     def forward(self, x: Array, W: Array, b: Array | None) -> Array:
         """Return y (N, O, *out); x (N, C, *spatial), W (O, C/groups, *window), b (O,)."""
         xp, activation = self.backend.xp, self.problem.activation
-        y = _merge(self.backend, xp.matmul(self._columns(x), self._matrix(W)))
+        y = _merge(self.backend, self._product(self._columns(x), self._matrix(W)))
         if b is not None:
             y = y + b
         if activation is not None:
@@ -69,7 +69,7 @@ class Convolution(Family[ConvolutionProblem]):
         """Return the gradient of x: each tap's share is added where the tap looked."""
         backend, problem = self.backend, self.problem
         xp, window, (n, c, *spatial) = backend.xp, problem.window, problem.x
-        columns = xp.matmul(self._flat(gy), xp.matrix_transpose(self._matrix(W)))
+        columns = self._product(self._flat(gy), xp.matrix_transpose(self._matrix(W)))
         taps = math.prod(window.size)
         columns = xp.reshape(columns, (problem.groups, n, *problem.out_shape, taps, c // problem.groups))
         before, after = window.pad, problem.after
@@ -92,7 +92,7 @@ class Convolution(Family[ConvolutionProblem]):
     def grad_weight(self, x: Array, gy: Array) -> Array:
         """Return the gradient of W (O, C/groups, *window)."""
         xp, problem = self.backend.xp, self.problem
-        product = xp.matmul(xp.matrix_transpose(self._columns(x)), self._flat(gy))  # (G, taps · C/G, O/G)
+        product = self._product(xp.matrix_transpose(self._columns(x)), self._flat(gy))  # (G, taps · C/G, O/G)
         o, c, *window = problem.W
         product = xp.reshape(product, (problem.groups, *window, c, o // problem.groups))
         axes = (0, product.ndim - 1, product.ndim - 2, *range(1, product.ndim - 2))
@@ -122,6 +122,12 @@ class Convolution(Family[ConvolutionProblem]):
             self.grad_weight(x, gy) if wanted[1] else None,
             self.grad_bias(gy) if wanted[2] else None,
         )
+
+    def _product(self, a: Array, b: Array) -> Array:
+        """Return the matrix products in a's dtype: the host's of bfloat16 come in float32."""
+        xp = self.backend.xp
+        made: Array = xp.astype(xp.matmul(a, b), a.dtype, copy=False)
+        return made
 
     def _columns(self, x: Array) -> Array:
         """Return what each output pixel sees: (groups, N · out, taps · C/groups)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 from kusari.backend import Family
@@ -45,7 +46,7 @@ class Im2Col(Family[Im2ColProblem]):
         before, after = window.pad, window.border_after(problem.x[2:], out)
         shape = (n, *(b + s + a for b, s, a in zip(before, spatial, after, strict=True)), c)
         image: Array = xp.zeros(shape, dtype=gy.dtype, device=gy.device)
-        shares = xp.reshape(gy, (n, c, -1, *out))
+        shares = xp.reshape(gy, (n, c, math.prod(window.size), *out))
         for place, tap in enumerate(window.taps(out)):
             image[(slice(None), *tap, ...)] += to_channels_last(backend, shares[:, :, place, ...])
         if any(before) or any(after):

@@ -25,3 +25,10 @@ def cholesky(backend: Backend, a: Array) -> Array:
     On the host, one that is not positive definite raises ValueError.
     """
     return backend.xp.linalg.cholesky(a)
+
+
+@kernel(extension="linalg")
+def symmetric_eigen(backend: Backend, a: Array) -> tuple[Array, Array]:
+    """Eigenvalues (…, N), ascending, and eigenvectors (…, N, N) in columns, of each symmetric matrix of a (…, N, N)."""
+    values, vectors = backend.xp.linalg.eigh(a)
+    return values, vectors

@@ -114,12 +114,16 @@ class AveragePooling(Family[PoolingProblem]):
         total = first
         for tap in rest:
             total = total + tap
-        return to_channels_first(self.backend, total * self._weight(x))
+        return to_channels_first(self.backend, self._weighted(total))
 
     def grad_input(self, gy: Array) -> Array:
         """Return the gradient of x: each output's is spread evenly over its window."""
-        share = to_channels_last(self.backend, gy) * self._weight(gy)
+        share = self._weighted(to_channels_last(self.backend, gy))
         return self._windows.give_back([share] * self._windows.count)
+
+    def _weighted(self, x: Array) -> Array:
+        """Return x (N, *out, C) times the weight, in its dtype: the host's bfloat16 times a number is float32."""
+        return self.backend.xp.astype(x * self._weight(x), x.dtype, copy=False)
 
     def _weight(self, like: Array) -> Any:
         """Return 1 / the number of pixels that count, a number or (1, *out, 1)."""
@@ -132,3 +136,26 @@ class AveragePooling(Family[PoolingProblem]):
         for tap in rest:
             seen = seen + tap
         return 1 / xp.maximum(seen, 1)
+
+
+class Unpooling(Family[PoolingProblem]):
+    """y = each value, spread over the window that a pooling would take it from; where windows overlap, the sum.
+
+    The Problem is that pooling's: its x is what comes out here.
+    """
+
+    def __init__(self, backend: Backend, problem: PoolingProblem) -> None:
+        super().__init__(backend, problem)
+        self._windows = _Windows(backend, problem)
+
+    def forward(self, x: Array) -> Array:
+        """Return y of the shape problem.x; x (N, C, *out)."""
+        return self._windows.give_back([to_channels_last(self.backend, x)] * self._windows.count)
+
+    def grad_input(self, gy: Array) -> Array:
+        """Return the gradient of x: the sum over each window."""
+        first, *rest = self._windows.see(gy, 0)
+        total = self.backend.xp.asarray(first, copy=True)
+        for tap in rest:
+            total += tap
+        return to_channels_first(self.backend, total)

@@ -85,19 +85,20 @@ class BilinearSampling(Family[SamplingProblem]):
         slope_down = self._mix(bottom_left - top_left, bottom_right - top_right, across.nearness)
         return xp.stack(
             [
-                xp.sum(slope_across * gy, axis=-1) * self.pixels_per_unit(w),
-                xp.sum(slope_down * gy, axis=-1) * self.pixels_per_unit(h),
+                self.in_pixels(xp.sum(slope_across * gy, axis=-1), w),
+                self.in_pixels(xp.sum(slope_down * gy, axis=-1), h),
             ],
             axis=1,
         )
 
-    def pixels_per_unit(self, length: int) -> float:
-        """Return how many pixels of an axis a step of 1 in the grid crosses."""
-        return 1 if self.problem.pixels else (length - 1) / 2
+    def in_pixels(self, distance: Any, length: int) -> Any:
+        """Return how many pixels of an axis a distance in the grid crosses."""
+        # Integers: a Python float would turn bfloat16 into float32 on the host.
+        return distance if self.problem.pixels else distance * (length - 1) / 2
 
     def position(self, coordinate: Any, length: int) -> Any:
         """Return a coordinate of the grid, an array or a Variable, in pixels."""
-        return coordinate if self.problem.pixels else (coordinate + 1) * self.pixels_per_unit(length)
+        return coordinate if self.problem.pixels else self.in_pixels(coordinate + 1, length)
 
     def between(self, grid: Array) -> tuple[Along, Along]:
         """Return between which pixels the points lie, across and down."""
@@ -105,7 +106,7 @@ class BilinearSampling(Family[SamplingProblem]):
         found = []
         for coordinate, length in ((grid[:, 0, ...], w), (grid[:, 1, ...], h)):
             # Where both pixels are outside all is 0: further away would only overflow the integers.
-            position = xp.clip(self.position(coordinate, length), -2, length)
+            position = xp.minimum(xp.maximum(self.position(coordinate, length), -2), length)
             floor = xp.floor(position)
             place = xp.astype(xp.where(xp.isnan(floor), 0, floor), xp.int64)
             found.append(Along(place, position - floor))

@@ -7,7 +7,7 @@ from kusari.types import Array
 
 
 @kernel
-def shift(backend: Backend, x: Array, axis: int, backwards: bool, fill: float) -> Array:
+def shift_by_one(backend: Backend, x: Array, axis: int, backwards: bool, fill: float) -> Array:
     """y[k] = x[k − 1] along ``axis``, or x[k + 1] with ``backwards``; ``fill`` at the end that is left free."""
     xp, length = backend.xp, x.shape[axis]
     if length == 0:

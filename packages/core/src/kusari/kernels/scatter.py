@@ -35,7 +35,7 @@ def scatter_sum(backend: Backend, values: Array, index: Array, axis: int, length
 
 
 @kernel
-def scatter_add(backend: Backend, x: Array, index: Array, axis: int, values: Array) -> Array:
+def scatter_add(backend: Backend, x: Array, index: Array, values: Array, axis: int) -> Array:
     """x[…, m, …] + Σ values[…, k, …] over all k with index[k] = m, along ``axis``; x stays as it is.
 
     ``index`` (K,) holds integers from 0 to x.shape[axis] − 1, in any order, repeated or not.

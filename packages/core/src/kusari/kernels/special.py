@@ -1,6 +1,6 @@
-"""Special functions without a name in the array API: references by SciPy, on the host.
+"""Special functions that no short formula gives: references by SciPy, on the host.
 
-A backend overrides them with its library's own.
+A backend overrides them with its library's own. The error function and its kin are in `error_function`.
 """
 
 from __future__ import annotations
@@ -20,27 +20,11 @@ def _by_scipy(backend: Backend, name: str, like: Array, *arrays: Array) -> Array
     try:
         from scipy import special
     except ImportError:
-        raise ImportError(f"{name}() needs SciPy on a backend that has no such kernel: pip install kusari[scipy]") from None
+        raise ImportError(
+            f"{name}() needs SciPy on a backend that has no such kernel: pip install kusari[scipy]"
+        ) from None
     y: Any = getattr(special, name)(*arrays)
     return backend.xp.astype(backend.xp.asarray(y), like.dtype)
-
-
-@kernel(host=True)
-def erf(backend: Backend, x: Array) -> Array:
-    """2/√π ∫ e^(−t²) dt from 0 to x."""
-    return _by_scipy(backend, "erf", x, x)
-
-
-@kernel(host=True)
-def erfc(backend: Backend, x: Array) -> Array:
-    """1 − erf(x), with all digits where erf is near 1."""
-    return _by_scipy(backend, "erfc", x, x)
-
-
-@kernel(host=True)
-def erfcx(backend: Backend, x: Array) -> Array:
-    """e^(x²) erfc(x)."""
-    return _by_scipy(backend, "erfcx", x, x)
 
 
 @kernel(host=True)
@@ -68,21 +52,9 @@ def digamma(backend: Backend, x: Array) -> Array:
 
 
 @kernel(host=True)
-def ndtr(backend: Backend, x: Array) -> Array:
-    """The area under the standard normal density left of x."""
-    return _by_scipy(backend, "ndtr", x, x)
-
-
-@kernel(host=True)
 def ndtri(backend: Backend, x: Array) -> Array:
     """The y with ndtr(y) = x."""
     return _by_scipy(backend, "ndtri", x, x)
-
-
-@kernel(host=True)
-def log_ndtr(backend: Backend, x: Array) -> Array:
-    """ln ndtr(x), with all digits where ndtr is tiny."""
-    return _by_scipy(backend, "log_ndtr", x, x)
 
 
 @kernel(host=True)

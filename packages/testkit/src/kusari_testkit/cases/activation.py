@@ -39,6 +39,7 @@ SHAPES: Final = {
     "empty": (0, 3),
     "long": (1031,),  # a prime: no block of a compiled loop divides it
 }
+QUICK: Final = ("image", "scalar", "empty", "long")
 
 
 def _kernel_cases(name: str) -> list[Case]:
@@ -46,9 +47,11 @@ def _kernel_cases(name: str) -> list[Case]:
     formula = FORMULAS[name]
     made: list[Case] = []
     for label, shape in SHAPES.items():
-        made.append(Case(target=forward, label=label, inputs=(Input(shape),), oracle=formula.forward))
+        made.append(
+            Case(target=forward, label=label, quick=label in QUICK, inputs=(Input(shape),), oracle=formula.forward)
+        )
         pair = (Input(shape), Input(shape))
-        made.append(Case(target=gradient, label=label, inputs=pair, oracle=formula.gradient))
+        made.append(Case(target=gradient, label=label, quick=label in QUICK, inputs=pair, oracle=formula.gradient))
     extremes = repeated(0.0, -0.0, 1e-4, -1e-4, 20.0, -20.0, 88.0, -88.0, 1000.0, -1000.0)
     special = normal_with(np.nan, np.inf, -np.inf)
     outputs = repeated(0.0, 1.0, 0.5, 0.25)
@@ -70,7 +73,14 @@ def _function_cases(name: str) -> list[FunctionCase]:
     function, formula = getattr(F, name), FORMULAS[name]
     avoid = near(0.0) if name == "relu" else None
     return [
-        FunctionCase(target=function, label=label, inputs=(Input(shape, normal),), oracle=formula.forward, avoid=avoid)
+        FunctionCase(
+            target=function,
+            label=label,
+            quick=label in QUICK,
+            inputs=(Input(shape, normal),),
+            oracle=formula.forward,
+            avoid=avoid,
+        )
         for label, shape in SHAPES.items()
         if label != "long"
     ]

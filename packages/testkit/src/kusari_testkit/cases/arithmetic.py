@@ -23,9 +23,18 @@ PAIRS: Final = {
 }
 
 
+QUICK: Final = ("broadcast-both", "empty", "matrix", "broadcast-batch")
+
+
 def _pairs(function: Callable[..., Any], draw: Draw = normal) -> list[FunctionCase]:
     return [
-        FunctionCase(target=function, label=label, inputs=(Input(left, draw), Input(right, draw)), oracle=function)
+        FunctionCase(
+            target=function,
+            label=label,
+            quick=label in QUICK,
+            inputs=(Input(left, draw), Input(right, draw)),
+            oracle=function,
+        )
         for label, (left, right) in PAIRS.items()
     ]
 
@@ -67,7 +76,7 @@ def used_twice(x: Any, y: Any) -> Any:
 
 def _single(function: Callable[..., Any], draw: Draw = normal) -> list[FunctionCase]:
     return [
-        FunctionCase(target=function, label=label, inputs=(Input(shape, draw),), oracle=function)
+        FunctionCase(target=function, label=label, quick=label in QUICK, inputs=(Input(shape, draw),), oracle=function)
         for label, shape in {"matrix": (3, 4), "scalar": (), "empty": (0, 2)}.items()
     ]
 
@@ -83,7 +92,9 @@ def _matmul() -> list[FunctionCase]:
         "empty": ((0, 4), (4, 2)),
     }
     return [
-        FunctionCase(target=F.matmul, label=label, inputs=(Input(left), Input(right)), oracle=_product)
+        FunctionCase(
+            target=F.matmul, label=label, quick=label in QUICK, inputs=(Input(left), Input(right)), oracle=_product
+        )
         for label, (left, right) in shapes.items()
     ]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from kusari.kernels import gradient
 from kusari_testkit.cases.case import Case, Input
-from kusari_testkit.cases.update import SHAPES
+from kusari_testkit.cases.update import QUICK, SHAPES
 from kusari_testkit.draw import HostArray, repeated
 
 WIDE: Final = ("float32", "float64")
@@ -24,6 +24,7 @@ def _elementwise(label: str, shape: tuple[int, ...]) -> list[Case]:
         Case(
             target=gradient.add_scaled,
             label=label,
+            quick=label in QUICK,
             inputs=two,
             oracle=lambda g, p, rate: np.add(g, np.multiply(rate, p)),
             arguments={"rate": 0.25},
@@ -31,6 +32,7 @@ def _elementwise(label: str, shape: tuple[int, ...]) -> list[Case]:
         Case(
             target=gradient.add_sign,
             label=label,
+            quick=label in QUICK,
             inputs=two,
             oracle=lambda g, p, rate: g + rate * (np.heaviside(p, 0) - np.heaviside(-p, 0)),
             arguments={"rate": 0.25},
@@ -38,14 +40,22 @@ def _elementwise(label: str, shape: tuple[int, ...]) -> list[Case]:
         Case(
             target=gradient.clamp,
             label=label,
+            quick=label in QUICK,
             inputs=(Input(shape),),
             oracle=_clip,
             arguments={"lower": -0.5, "upper": 0.25},
         ),
-        Case(target=gradient.scale, label=label, inputs=(Input(shape), rate), oracle=lambda g, r: g * r),
+        Case(
+            target=gradient.scale,
+            label=label,
+            quick=label in QUICK,
+            inputs=(Input(shape), rate),
+            oracle=lambda g, r: g * r,
+        ),
         Case(
             target=gradient.scale_decayed,
             label=label,
+            quick=label in QUICK,
             inputs=(*two, rate),
             oracle=lambda g, p, r, decay: r * g + r * decay * p,
             arguments={"decay": 0.25},
@@ -53,6 +63,7 @@ def _elementwise(label: str, shape: tuple[int, ...]) -> list[Case]:
         Case(
             target=gradient.sum_of_squares,
             label=label,
+            quick=label in QUICK,
             inputs=(Input(shape),),
             oracle=lambda x: np.asarray(np.linalg.norm(x.ravel()) ** 2),
             dtypes=WIDE,

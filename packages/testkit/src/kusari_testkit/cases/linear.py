@@ -1,4 +1,4 @@
-"""The affine map of a fully connected layer."""
+"""The affine map of a fully connected layer, and the bilinear map of two inputs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any, Final
 import numpy as np
 
 import kusari.functions as F
-from kusari.kernels.linear import linear
+from kusari.functions.connection.bilinear import bilinear as bilinear_function
+from kusari.kernels.linear import bilinear, linear
 from kusari.types import Shape
 from kusari_testkit.cases.activation import apply, tag
 from kusari_testkit.cases.case import Case, FunctionCase, Input
@@ -57,6 +58,31 @@ def _function(label: str, x: Shape, W: Shape, bias: bool = True, activation: str
     )
 
 
+def _bilinear_form(e1: HostArray, e2: HostArray, W: HostArray, *terms: HostArray | None) -> HostArray:
+    """Return e1 W e2 + e1 V1 + e2 V2 + b, row by row."""
+    e1, e2 = (e.reshape(len(e), -1) for e in (e1, e2))
+    y = np.zeros((len(e1), W.shape[2]))
+    for n in range(len(e1)):
+        y[n] = np.einsum("j,k,jkl->l", e1[n], e2[n], W)
+        if terms and terms[0] is not None:
+            V1, V2, b = terms
+            y[n] += e1[n] @ V1 + e2[n] @ V2 + b
+    return y
+
+
+def _bilinear_inputs(e1: Shape, e2: Shape, L: int, linear_terms: bool) -> tuple[Input | None, ...]:
+    J, K = (int(np.prod(e[1:])) for e in (e1, e2))
+    terms = [Input((J, L)), Input((K, L)), Input((L,))] if linear_terms else [None] * 3
+    return (Input(e1), Input(e2), Input((J, K, L), small), *terms)
+
+
+BILINEAR: Final[dict[str, tuple[Shape, Shape, int]]] = {
+    "batch": ((4, 3), (4, 2), 5),
+    "one": ((1, 1), (1, 1), 1),
+    "no-row": ((0, 3), (0, 2), 2),
+}
+
+
 def untagged(x: Any) -> Any:
     """x², as an activation that no kernel knows."""
     return x * x
@@ -74,6 +100,17 @@ KERNELS: Final[tuple[Case, ...]] = (
         label="nan",
         inputs=(Input((4, 3), normal_with(np.nan)), Input((2, 3)), Input((2,))),
         oracle=affine,
+    ),
+    *(
+        Case(
+            target=bilinear,
+            label=label if linear_terms else f"{label}-alone",
+            inputs=_bilinear_inputs(*shapes, linear_terms),
+            oracle=_bilinear_form,
+            parameters=(2, 3, 4, 5) if linear_terms else (2,),
+        )
+        for label, shapes in BILINEAR.items()
+        for linear_terms in (True, False)
     ),
 )
 
@@ -96,5 +133,15 @@ FUNCTIONS: Final[tuple[FunctionCase, ...]] = (
         oracle=lambda x, W, b, activation: affine(x, W, b) ** 2,
         arguments={"activation": untagged},
         avoid=near(),
+    ),
+    *(
+        FunctionCase(
+            target=bilinear_function,
+            label=label if linear_terms else f"{label}-alone",
+            inputs=_bilinear_inputs(*shapes, linear_terms),
+            oracle=_bilinear_form,
+        )
+        for label, shapes in {**BILINEAR, "flattened": ((2, 2, 2), (2, 3), 2)}.items()
+        for linear_terms in (True, False)
     ),
 )

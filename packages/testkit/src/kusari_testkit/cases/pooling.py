@@ -105,6 +105,8 @@ class Pool:
         return unbordered(gx, self.window)
 
 
+QUICK: Final = frozenset({"image", "overlapping", "unequal", "cover-all-pad", "empty", "1d", "3d"})
+
 POOLS: Final[tuple[Pool, ...]] = (
     Pool("image", (2, 3, 6, 4), (2, 2), 2),
     Pool("overlapping", (2, 3, 7, 6), (3, 3), 2),
@@ -136,7 +138,12 @@ def _where(pool: Pool) -> Draw:
 
 
 def _max_cases(pool: Pool) -> list[FamilyCase]:
-    common: dict[str, Any] = {"target": MaxPooling, "label": pool.label, "problem": pool.problem}
+    common: dict[str, Any] = {
+        "target": MaxPooling,
+        "label": pool.label,
+        "problem": pool.problem,
+        "quick": pool.label in QUICK,
+    }
     where = Input(pool.y, _where(pool), "int32")
     return [
         FamilyCase(
@@ -191,6 +198,7 @@ def _average_cases(pool: Pool, count_border: bool, draw: Draw = normal, label: s
         "target": AveragePooling,
         "label": label or pool.label + ("" if count_border else "-inside"),
         "problem": lambda dtype: pool.problem(dtype, count_border),
+        "quick": pool.label in QUICK,
     }
     return [
         FamilyCase(
@@ -226,6 +234,7 @@ def _functions(pool: Pool) -> list[FunctionCase]:
         FunctionCase(
             target=F.max_pooling_2d if images else F.max_pooling_nd,
             label=pool.label,
+            quick=pool.label in QUICK,
             inputs=(Input(pool.x, distinct),),
             oracle=lambda x, **_: pool.maximum(x)[0],
             arguments={**arguments, "cover_all": pool.cover_all},
@@ -236,6 +245,7 @@ def _functions(pool: Pool) -> list[FunctionCase]:
             FunctionCase(
                 target=F.average_pooling_2d if images else F.average_pooling_nd,
                 label=pool.label,
+                quick=pool.label in QUICK,
                 inputs=(Input(pool.x),),
                 oracle=lambda x, **_: pool.average(x, True),
                 arguments=arguments,
@@ -245,6 +255,7 @@ def _functions(pool: Pool) -> list[FunctionCase]:
             FunctionCase(
                 target=F.average_pooling_nd,
                 label=f"{pool.label}-inside",
+                quick=pool.label in QUICK,
                 inputs=(Input(pool.x),),
                 oracle=lambda x, **_: pool.average(x, False),
                 arguments={**arguments, "pad_value": None},

@@ -80,6 +80,8 @@ class Loss:
         return max(1, int(np.sum(t != self.ignore_label)) if self.normalize else self.x[0])
 
 
+QUICK: Final = frozenset({"matrix", "image-weighted", "not-normalized", "ignore-0", "empty"})
+
 LOSSES: Final[tuple[Loss, ...]] = (
     Loss("matrix", (5, 4)),
     Loss("image", (2, 3, 4, 3)),
@@ -112,7 +114,12 @@ def use_backward(plan: SoftmaxCrossEntropy, x: Any, t: Any, weight: Any, gloss: 
 def _family_cases(loss: Loss, scores: Input | None = None, labels: Input | None = None) -> list[FamilyCase]:
     x, t, weight = loss.inputs
     x, t = scores or x, labels or t
-    common: dict[str, Any] = {"target": SoftmaxCrossEntropy, "label": loss.label, "problem": loss.problem}
+    common: dict[str, Any] = {
+        "target": SoftmaxCrossEntropy,
+        "label": loss.label,
+        "problem": loss.problem,
+        "quick": loss.label in QUICK,
+    }
     gloss = Input(() if loss.reduce == "mean" else loss.t, positive)
     return [
         FamilyCase(**common, step="forward", inputs=(x, t, weight), oracle=loss.forward, use=use_forward),
@@ -156,6 +163,7 @@ def _function_case(loss: Loss) -> FunctionCase:
     return FunctionCase(
         target=F.softmax_cross_entropy,
         label=loss.label,
+        quick=loss.label in QUICK,
         inputs=(x, t),
         oracle=loss.forward,
         arguments={"normalize": loss.normalize, "ignore_label": loss.ignore_label, "reduce": loss.reduce},

@@ -12,6 +12,8 @@ from kusari_testkit.draw import HostArray, positive
 
 SHAPES: Final = {"vector": (7,), "filters": (4, 3, 3, 3), "one": (1,), "scalar": (), "empty": (0, 3), "long": (1031,)}
 
+QUICK: Final = ("filters", "empty", "long")
+
 
 def _sgd(p: HostArray, g: HostArray, learning_rate: float) -> tuple[HostArray]:
     return (np.asarray([pi - learning_rate * gi for pi, gi in zip(p.flat, g.flat, strict=True)]).reshape(p.shape),)
@@ -49,6 +51,7 @@ KERNELS: Final[tuple[Case, ...]] = tuple(
         Case(
             target=update.sgd,
             label=label,
+            quick=label in QUICK,
             inputs=(Input(shape), Input(shape)),
             oracle=_sgd,
             arguments={"learning_rate": 0.125},
@@ -56,6 +59,7 @@ KERNELS: Final[tuple[Case, ...]] = tuple(
         Case(
             target=update.momentum_sgd,
             label=label,
+            quick=label in QUICK,
             inputs=(Input(shape), Input(shape), Input(shape)),
             oracle=_momentum,
             arguments={"learning_rate": 0.125, "momentum": 0.75},
@@ -63,6 +67,7 @@ KERNELS: Final[tuple[Case, ...]] = tuple(
         Case(
             target=update.adam,
             label=label,
+            quick=label in QUICK,
             inputs=(Input(shape), Input(shape), Input(shape), Input(shape, positive)),
             oracle=_adam,
             arguments=ADAM,

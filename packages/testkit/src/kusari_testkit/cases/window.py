@@ -12,7 +12,6 @@ from kusari.kernels.window import Window
 from kusari.types import Shape
 from kusari_testkit.draw import HostArray
 
-
 ALL: Final = slice(None)
 
 

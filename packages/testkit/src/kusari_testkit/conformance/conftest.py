@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pytest
 
 from kusari.backend import Backend, Device, get_device
 from kusari.errors import BackendUnavailable, UnknownBackend
-from kusari_testkit.cases import Case
 from kusari_testkit.plugin import backends
 
 
@@ -21,7 +20,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if marker is None:
         metafunc.parametrize("device", devices, ids=str, scope="session")
         return
-    table: Sequence[Case] = marker.args[0]
+    wanted = metafunc.config.getoption("kusari_cases") or ("",)
+    table = [case for case in marker.args[0] if any(text in str(case) for text in wanted)]
     where: Callable[[Device], bool] = marker.kwargs.get("where", lambda device: True)
     devices = [device for device in devices if where(device)]
     if "dtype" in metafunc.fixturenames:

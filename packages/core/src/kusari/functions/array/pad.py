@@ -224,15 +224,12 @@ def _pairs(argument: str, value: Any, ndim: int) -> tuple[Pair, ...]:
     given = value.tolist() if hasattr(value, "tolist") else value
     if not isinstance(given, Sequence):
         return ((given, given),) * ndim
-    rows: list[Any] = list(given)
-    if not any(isinstance(row, Sequence) for row in rows):
-        rows = [rows]
+    rows: list[Any] = list(given) if any(isinstance(row, Sequence) for row in given) else [given]
     pairs = [tuple(row) * 2 if len(row) == 1 else tuple(row) for row in rows if isinstance(row, Sequence)]
-    if len(pairs) == 1:
-        pairs *= ndim
-    if len(pairs) != ndim or len(rows) not in (1, ndim) or any(len(pair) != 2 for pair in pairs):
+    whole = len(pairs) == len(rows) and all(len(pair) == 2 for pair in pairs)
+    if not whole or len(pairs) not in (1, ndim):
         raise ValueError(f"pad({argument}={value}): expected a number, a pair, or {ndim} pairs, one for each axis")
-    return tuple([(before, after) for before, after in pairs])
+    return tuple([(before, after) for before, after in (pairs * ndim if len(pairs) == 1 else pairs)])
 
 
 def _slab(x: Variable, axis: int, start: int, stop: int) -> Variable:

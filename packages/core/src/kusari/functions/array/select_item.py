@@ -6,7 +6,7 @@ from typing import Any
 
 from kusari.autograd import FunctionNode, Variable
 from kusari.autograd.type_check import expect
-from kusari.autograd.variable import VariableLike
+from kusari.autograd.variable import VariableLike, constant
 from kusari.configuration import current_state
 from kusari.kernels.scatter import select_item_grad
 from kusari.types import Array
@@ -47,7 +47,7 @@ class SelectItemGrad(FunctionNode):
         return (select_item_grad(self.backend, inputs[0], self.t, self.classes),)
 
     def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable]:
-        return (SelectItem().apply((grad_outputs[0], self.t))[0],)
+        return (SelectItem().apply((grad_outputs[0], constant(self.t, self.device)))[0],)
 
 
 def select_item(x: VariableLike, t: VariableLike) -> Variable:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from kusari.autograd import FunctionNode, Variable
+from kusari.autograd.operands import keep_dtype
 from kusari.autograd.shaping import reshape
 from kusari.autograd.type_check import expect, expect_floating
 from kusari.autograd.variable import VariableLike, constant
-from kusari.functions.arguments import per_axis, refuse_keywords
+from kusari.functions.arguments import OLD_LIBRARIES, per_axis, refuse_keywords
 from kusari.types import Array, Shape
-
-GONE: Final = {"use_cudnn": "which kernels run is the backend's choice: use_backend(...)"}
 
 
 class SpatialTransformerGrid(FunctionNode):
@@ -29,7 +28,8 @@ class SpatialTransformerGrid(FunctionNode):
     def forward(self, inputs: tuple[Any]) -> tuple[Any]:
         (theta,), xp = inputs, self.backend.xp
         self.points = self._points(theta)
-        return (xp.reshape(xp.matmul(theta, self.points), (theta.shape[0], 2, *self.out)),)
+        grid = keep_dtype(self, xp.matmul(theta, self.points), theta)
+        return (xp.reshape(grid, (theta.shape[0], 2, *self.out)),)
 
     def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable]:
         h, w = self.out
@@ -70,6 +70,6 @@ def spatial_transformer_grid(theta: VariableLike, output_shape: tuple[int, int],
     >>> spatial_transformer_grid(theta, (1, 3)).array[0, 0]
     array([[-1.,  0.,  1.]])
     """
-    refuse_keywords("spatial_transformer_grid", kwargs, GONE)
+    refuse_keywords("spatial_transformer_grid", kwargs, OLD_LIBRARIES)
     out = per_axis("output_shape", output_shape, 2, at_least=1)
     return SpatialTransformerGrid(out).apply((theta,))[0]

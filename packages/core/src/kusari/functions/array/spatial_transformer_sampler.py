@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from kusari.autograd import Variable
 from kusari.autograd.shaping import reshape, transpose
 from kusari.autograd.type_check import expect, expect_floating
 from kusari.autograd.variable import VariableLike, constant
 from kusari.configuration import current_state
-from kusari.functions.arguments import refuse_keywords
+from kusari.functions.arguments import OLD_LIBRARIES, refuse_keywords
 from kusari.functions.array.taking import Take
 from kusari.functions.array.where import where
 from kusari.functions.fused import FusedNode
 from kusari.kernels.sampling import BilinearSampling, SamplingProblem
 from kusari.types import Array
-
-GONE: Final = {"use_cudnn": "which kernels run is the backend's choice: use_backend(...)"}
 
 
 class SpatialTransformerSampler(FusedNode):
@@ -94,5 +92,5 @@ def spatial_transformer_sampler(x: VariableLike, grid: VariableLike, **kwargs: A
     >>> spatial_transformer_sampler(x, np.zeros((1, 2, 1, 1))).array
     array([[[[1.5]]]])
     """
-    refuse_keywords("spatial_transformer_sampler", kwargs, GONE)
+    refuse_keywords("spatial_transformer_sampler", kwargs, OLD_LIBRARIES)
     return SpatialTransformerSampler().apply((x, grid))[0]

@@ -8,23 +8,28 @@ from typing import Any, Final
 from kusari.autograd import Variable, as_variable
 from kusari.autograd.variable import VariableLike
 from kusari.functions.arguments import refuse_keywords
-from kusari.functions.connection import convolution_nd as nd
+from kusari.functions.connection.convolution_nd import (
+    ConvolutionGradInput,
+    ConvolutionGradWeight,
+    ConvolutionND,
+    convolve,
+    make_window,
+)
 from kusari.kernels.activation import Activation
-
 
 GONE: Final = {"deterministic": "use using_config('cudnn_deterministic', ...)"}
 """Keywords of old programs."""
 
 
-class Convolution2DFunction(nd.ConvolutionND):
+class Convolution2DFunction(ConvolutionND):
     """y = activation(x ⋆ W + b) over two axes."""
 
 
-class Deconvolution2DFunction(nd.ConvolutionGradInput):
+class Deconvolution2DFunction(ConvolutionGradInput):
     """The gradient of a 2-D convolution's x; the transposed convolution."""
 
 
-class Convolution2DGradW(nd.ConvolutionGradWeight):
+class Convolution2DGradW(ConvolutionGradWeight):
     """The gradient of a 2-D convolution's filters."""
 
 
@@ -78,5 +83,5 @@ def convolution_2d(
     if keywords:
         refuse_keywords("convolution_2d", keywords, GONE)
     filters = as_variable(W)
-    window = nd.make_window(filters, stride, pad, dilate)
-    return nd.convolve(Convolution2DFunction, x, filters, b, window, groups, cover_all, activation)
+    window = make_window(filters, stride, pad, dilate)
+    return convolve(Convolution2DFunction, x, filters, b, window, groups, cover_all, activation)

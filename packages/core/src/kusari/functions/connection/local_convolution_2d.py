@@ -9,13 +9,18 @@ from kusari.autograd import Variable, as_variable
 from kusari.autograd.type_check import expect, expect_floating
 from kusari.autograd.variable import VariableLike
 from kusari.functions.arguments import like, per_axis
-from kusari.functions.connection import convolution_nd as nd
+from kusari.functions.connection.convolution_nd import (
+    ConvolutionGradInput,
+    ConvolutionGradWeight,
+    ConvolutionND,
+    ConvolutionStep,
+)
 from kusari.kernels.local_conv import LocalConvolution, LocalConvolutionProblem
 from kusari.kernels.window import Window, get_conv_outsize
 from kusari.types import Shape
 
 
-class LocalConvolutionStep(nd.ConvolutionStep):
+class LocalConvolutionStep(ConvolutionStep):
     """What the three nodes share: the plan."""
 
     def plan_for(self, x: Shape, W: Shape, dtype: Any, strides: Shape | None = None, bias: bool = False) -> Any:
@@ -24,7 +29,7 @@ class LocalConvolutionStep(nd.ConvolutionStep):
         return LocalConvolution.plan(self.backend, problem)
 
 
-class LocalConvolution2DFunction(LocalConvolutionStep):
+class LocalConvolution2DFunction(LocalConvolutionStep, ConvolutionND):
     """y = x ⋆ W + b, with filters and biases of its own at each place."""
 
     def check_type_forward(self, in_types: Any) -> None:
@@ -54,14 +59,14 @@ class LocalConvolution2DFunction(LocalConvolutionStep):
         return tuple([made[index]() for index in indexes])
 
 
-class LocalConvolution2DGradX(LocalConvolutionStep, nd.ConvolutionGradInput):
+class LocalConvolution2DGradX(LocalConvolutionStep, ConvolutionGradInput):
     """The gradient of x, from gy and W."""
 
     def check_type_forward(self, in_types: Any) -> None:
         """Check nothing: both come from a forward that was checked."""
 
 
-class LocalConvolution2DGradW(LocalConvolutionStep, nd.ConvolutionGradWeight):
+class LocalConvolution2DGradW(LocalConvolutionStep, ConvolutionGradWeight):
     """The gradient of W, from x and gy."""
 
 

@@ -36,7 +36,7 @@ class Cholesky(FunctionNode):
     def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable]:
         (lower,), xp = self.get_retained_outputs(), self.backend.xp
         ones = xp.ones_like(lower.array)
-        halved = constant((xp.tril(ones) + xp.tril(ones, k=-1)) * 0.5, self.device)
+        halved = constant(keep_dtype(self, (xp.tril(ones) + xp.tril(ones, k=-1)) * 0.5, ones), self.device)
         inverse = inv(lower)
         g = transpose(inverse) @ (transpose(lower) @ grad_outputs[0] * halved) @ inverse
         return ((g + transpose(g)) * 0.5,)

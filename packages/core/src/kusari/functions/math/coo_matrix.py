@@ -58,17 +58,18 @@ class CooMatrix:
         """The elements' order: ``C``, ``F`` or ``other``. Where it was not given, this reads rows and columns."""
         if self._order is None:
             backend = self.data.device.backend
-            places = [backend.to_host(place).reshape(-1, place.shape[-1]) for place in (self.row, self.col)]
+            places = [backend.to_host(place) for place in (self.row, self.col)]
             by_row = places[0].astype("int64") * (self.shape[1] + 1) + places[1]
             by_column = places[1].astype("int64") * (self.shape[0] + 1) + places[0]
-            sorted_by = [bool((keys[:, 1:] >= keys[:, :-1]).all()) for keys in (by_row, by_column)]
+            sorted_by = [bool((keys[..., 1:] >= keys[..., :-1]).all()) for keys in (by_row, by_column)]
             self._order = "C" if sorted_by[0] else "F" if sorted_by[1] else "other"
         return self._order
 
     def to_dense(self) -> Any:
         """Return the array (rows, columns), or (B, rows, columns). Not differentiable."""
         xp, data = self.data.xp, self.data.array
-        batched = [xp.reshape(part, (-1, part.shape[-1])) for part in (data, self.row, self.col)]
+        batches = data.shape[0] if data.ndim == 2 else 1
+        batched = [xp.reshape(part, (batches, part.shape[-1])) for part in (data, self.row, self.col)]
         dense = kernels.coo_to_dense(self.data.device.backend, *batched, *self.shape)
         return xp.reshape(dense, (*data.shape[:-1], *self.shape))
 

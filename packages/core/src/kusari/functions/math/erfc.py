@@ -10,7 +10,8 @@ from kusari.autograd.variable import VariableLike
 from kusari.functions.math.elementwise import UnaryFunction
 from kusari.functions.math.exponential import exp
 from kusari.functions.math.square import square
-from kusari.kernels import special as kernels
+from kusari.functions.math.wide import widened
+from kusari.kernels import error_function as kernels
 
 
 class Erfc(UnaryFunction):
@@ -19,7 +20,7 @@ class Erfc(UnaryFunction):
     label = "erfc"
 
     def compute(self, x: Any) -> Any:
-        return kernels.erfc(self.backend, x)
+        return kernels.erfc(self.backend, widened(self.backend, x))
 
     def gradient(self, kept: Variable, gy: Variable) -> Variable:
         return gy * exp(-square(kept)) * (-2 / math.sqrt(math.pi))

@@ -8,7 +8,8 @@ from typing import Any
 from kusari.autograd import Variable
 from kusari.autograd.variable import VariableLike
 from kusari.functions.math.elementwise import UnaryFunction
-from kusari.kernels import special as kernels
+from kusari.functions.math.wide import widened
+from kusari.kernels import error_function as kernels
 
 
 class Erfcx(UnaryFunction):
@@ -17,7 +18,7 @@ class Erfcx(UnaryFunction):
     label = "erfcx"
 
     def compute(self, x: Any) -> Any:
-        return kernels.erfcx(self.backend, x)
+        return kernels.erfcx(self.backend, widened(self.backend, x))
 
     def gradient(self, kept: Variable, gy: Variable) -> Variable:
         return gy * (2 * kept * erfcx(kept) - 2 / math.sqrt(math.pi))

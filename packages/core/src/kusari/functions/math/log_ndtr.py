@@ -7,9 +7,11 @@ from typing import Any
 
 from kusari.autograd import Variable
 from kusari.autograd.variable import VariableLike
+from kusari.functions.math.clip import clip
 from kusari.functions.math.elementwise import UnaryFunction
 from kusari.functions.math.erfcx import erfcx
-from kusari.kernels import special as kernels
+from kusari.functions.math.wide import widened
+from kusari.kernels import error_function as kernels
 
 
 class LogNdtr(UnaryFunction):
@@ -18,10 +20,11 @@ class LogNdtr(UnaryFunction):
     label = "log_ndtr"
 
     def compute(self, x: Any) -> Any:
-        return kernels.log_ndtr(self.backend, x)
+        return kernels.log_ndtr(self.backend, widened(self.backend, x))
 
     def gradient(self, kept: Variable, gy: Variable) -> Variable:
-        return gy * math.sqrt(2 / math.pi) / erfcx(kept * -math.sqrt(0.5))
+        # Beyond x = 12.7 the derivative stays at 3e-36, where erfcx would go on to overflow.
+        return gy * math.sqrt(2 / math.pi) / erfcx(clip(kept * -math.sqrt(0.5), -9, None))
 
 
 def log_ndtr(x: VariableLike) -> Variable:

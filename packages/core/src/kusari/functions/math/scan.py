@@ -20,7 +20,7 @@ class Shift(FunctionNode):
         self.fill = fill
 
     def forward(self, inputs: tuple[Any]) -> tuple[Any]:
-        return (kernels.shift(self.backend, inputs[0], self.axis, self.backwards, self.fill),)
+        return (kernels.shift_by_one(self.backend, inputs[0], self.axis, self.backwards, self.fill),)
 
     def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable]:
         return (shift(grad_outputs[0], self.axis, not self.backwards, 0),)

@@ -115,7 +115,8 @@ def _sparse_times_dense(sparse: CooMatrix, transposed: bool, dense: VariableLike
     if dense.ndim != data.ndim + 1:
         raise InvalidType(f"sparse_matmul: a dense side of {data.ndim + 1} axes, like the sparse one", f"{dense.ndim}")
     xp, (rows, columns) = data.xp, sparse.shape
-    row, col = (xp.reshape(place, (-1, place.shape[-1])) for place in (sparse.row, sparse.col))
+    batches = data.shape[0] if data.ndim == 2 else 1
+    row, col = (xp.reshape(place, (batches, place.shape[-1])) for place in (sparse.row, sparse.col))
     places = Places(row, col, rows, columns)
     if transposed:
         places = places.transposed()

@@ -7,6 +7,7 @@ from typing import Any
 
 from kusari.autograd import FunctionNode, Variable, as_variable
 from kusari.autograd.variable import VariableLike
+from kusari.functions.connection.convolution_nd import require_spatial_axes
 from kusari.functions.pooling.pooling_nd import PoolingStep, make_window
 from kusari.kernels.pooling import AveragePooling
 
@@ -74,6 +75,25 @@ def average_pooling_nd(
     return AveragePoolingND(window, count_border=pad_value is not None).apply((x,))[0]
 
 
+def average_pooling_1d(
+    x: VariableLike,
+    ksize: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    pad: int | Sequence[int] = 0,
+    pad_value: float | None = 0,
+) -> Variable:
+    """Take the mean over each window of sequences (N, C, L).
+
+    Arguments and errors are those of `average_pooling_nd`, and ValueError where ``x`` has another rank.
+
+    >>> average_pooling_1d(np.asarray([[[1.0, 3.0, 2.0, 6.0]]]), 2).array
+    array([[[2., 4.]]])
+    """
+    x = as_variable(x)
+    require_spatial_axes("average_pooling_1d", x, 1)
+    return average_pooling_nd(x, ksize, stride, pad, pad_value)
+
+
 def average_pooling_2d(
     x: VariableLike,
     ksize: int | Sequence[int],
@@ -89,3 +109,22 @@ def average_pooling_2d(
              [10.5, 12.5]]]])
     """
     return AveragePooling2D(make_window(2, ksize, stride, pad)).apply((x,))[0]
+
+
+def average_pooling_3d(
+    x: VariableLike,
+    ksize: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    pad: int | Sequence[int] = 0,
+    pad_value: float | None = 0,
+) -> Variable:
+    """Take the mean over each window of volumes (N, C, D, H, W).
+
+    Arguments and errors are those of `average_pooling_nd`, and ValueError where ``x`` has another rank.
+
+    >>> average_pooling_3d(np.arange(8.0).reshape(1, 1, 2, 2, 2), 2).array.item()
+    3.5
+    """
+    x = as_variable(x)
+    require_spatial_axes("average_pooling_3d", x, 3)
+    return average_pooling_nd(x, ksize, stride, pad, pad_value)

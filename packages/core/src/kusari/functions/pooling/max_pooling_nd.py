@@ -7,6 +7,7 @@ from typing import Any
 
 from kusari.autograd import FunctionNode, Variable, as_variable
 from kusari.autograd.variable import VariableLike
+from kusari.functions.connection.convolution_nd import require_spatial_axes
 from kusari.functions.pooling.pooling_nd import PoolingStep, make_window
 from kusari.kernels.pooling import MaxPooling
 
@@ -101,6 +102,26 @@ def max_pooling_nd(
     return _max_pooling(MaxPoolingND, x, ksize, stride, pad, cover_all, return_indices)
 
 
+def max_pooling_1d(
+    x: VariableLike,
+    ksize: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    pad: int | Sequence[int] = 0,
+    cover_all: bool = True,
+    return_indices: bool = False,
+) -> Any:
+    """Take the largest value in each window of sequences (N, C, L).
+
+    Arguments and errors are those of `max_pooling_nd`, and ValueError where ``x`` has another rank.
+
+    >>> max_pooling_1d(np.asarray([[[1.0, 3.0, 2.0, 5.0, 4.0]]]), 2).array
+    array([[[3., 5., 4.]]])
+    """
+    x = as_variable(x)
+    require_spatial_axes("max_pooling_1d", x, 1)
+    return _max_pooling(MaxPoolingND, x, ksize, stride, pad, cover_all, return_indices)
+
+
 def max_pooling_2d(
     x: VariableLike,
     ksize: int | Sequence[int],
@@ -118,3 +139,23 @@ def max_pooling_2d(
              [13., 15.]]]])
     """
     return _max_pooling(MaxPooling2D, x, ksize, stride, pad, cover_all, return_indices)
+
+
+def max_pooling_3d(
+    x: VariableLike,
+    ksize: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    pad: int | Sequence[int] = 0,
+    cover_all: bool = True,
+    return_indices: bool = False,
+) -> Any:
+    """Take the largest value in each window of volumes (N, C, D, H, W).
+
+    Arguments and errors are those of `max_pooling_nd`, and ValueError where ``x`` has another rank.
+
+    >>> max_pooling_3d(np.arange(8.0).reshape(1, 1, 2, 2, 2), 2).array.item()
+    7.0
+    """
+    x = as_variable(x)
+    require_spatial_axes("max_pooling_3d", x, 3)
+    return _max_pooling(MaxPoolingND, x, ksize, stride, pad, cover_all, return_indices)

@@ -42,6 +42,8 @@ def make_window(
     ndim: int, ksize: int | Sequence[int], stride: int | Sequence[int] | None, pad: int | Sequence[int]
 ) -> Window:
     """Return the window of arguments of one number or one per axis; a stride of None is the window's size."""
+    if ndim < 1:
+        raise ValueError("pooling: x has no spatial axes; expected (N, C, *spatial)")
     size = per_axis("ksize", ksize, ndim, at_least=1)
     steps = size if stride is None else per_axis("stride", stride, ndim, at_least=1)
     return Window(size, steps, per_axis("pad", pad, ndim, at_least=0), (1,) * ndim)

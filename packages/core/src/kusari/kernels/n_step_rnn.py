@@ -1,0 +1,372 @@
+"""Stacks of recurrent layers over sequences of differing lengths, in one direction or both, and the gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, Generic, NamedTuple, TypeVar
+
+from kusari.backend import Backend, Family
+from kusari.kernels import activation
+from kusari.kernels.activation import Activation, sigmoid, sigmoid_grad, tanh_grad
+from kusari.kernels.rnn import run_gates, run_gates_backward
+from kusari.types import Array, Shape
+
+A = TypeVar("A")
+"""An array, or a Variable."""
+
+
+class RecurrenceProblem(NamedTuple):
+    """Everything about a stack of recurrent layers but its numbers."""
+
+    cell: str
+    """A key of `CELLS`."""
+    hx: Shape
+    """(layers · directions, B, U): the first states."""
+    x: Shape
+    """(Σ Bₜ, I): the inputs of all steps, one step after the other."""
+    batch_sizes: Shape
+    """Bₜ: how many sequences reach step t; they are sorted so that these are the first ones. Falling, at most B."""
+    directions: int
+    """1, or 2: then a layer has a second part that reads from the end."""
+    dtype: Any
+    """The host's dtype object; all arrays share it."""
+    dropout: bool = False
+    """There are masks between the layers."""
+    recording: bool = False
+    """`backward` may follow."""
+
+
+class LayerWeights(NamedTuple):
+    """The parameters of one layer in one direction: one matrix for each gate and side."""
+
+    matrices: tuple[Array, ...]
+    """G of shape (U, I), or (U, directions · U) above the first layer; then G of shape (U, U), for the states."""
+    biases: tuple[Array, ...]
+    """2G of shape (U,)."""
+
+
+class Gradients(NamedTuple):
+    """What `Recurrence.backward` returns."""
+
+    x: Array
+    hx: Array
+    cx: Array | None
+    weights: tuple[LayerWeights, ...]
+
+
+class Step(NamedTuple):
+    """One step of one layer in one direction: what backward needs of it."""
+
+    rows: slice
+    """Its place among the rows of all steps."""
+    h: Array
+    """(Bₜ, U): the states before."""
+    c: Array | None
+    kept: Any
+    """The cell's own."""
+
+
+class Run(NamedTuple):
+    """A layer's way through time, in one direction."""
+
+    x: Array
+    Wx: Array
+    """(G · U, …)."""
+    Wh: Array
+    """(G · U, U)."""
+    steps: list[Step]
+    """In the order in which they were taken."""
+    backwards: bool
+    """That order is from the last step to the first."""
+
+
+class CellGradients(NamedTuple):
+    """The gradients of what goes into one step."""
+
+    zx: Array
+    """Of what the inputs feed to the gates."""
+    zh: Array
+    """Of what the states feed to the gates."""
+    h: Array | None
+    """Of the states, past the gates; None for zero."""
+    c: Array | None
+
+
+class Cell:
+    """What one step does: h′, c′ from zx = Wx x + bx and zh = Wh h, both (n, G · U)."""
+
+    gates: int
+    memory: bool = False
+    """There is a c beside h."""
+    joined: bool = True
+    """Only zx + zh matters, so that both biases may go into zx."""
+
+    def step(
+        self, backend: Backend, zx: Array, zh: Array, h: Array, c: Array | None
+    ) -> tuple[Array, Array | None, Any]:
+        """Return h′, c′ and what `backward` wants kept."""
+        raise NotImplementedError
+
+    def backward(
+        self, backend: Backend, kept: Any, h: Array, c: Array | None, gh: Array, gc: Array | None
+    ) -> CellGradients:
+        """Return the gradients from those of h′ and c′."""
+        raise NotImplementedError
+
+
+class LSTMCell(Cell):
+    """c′ = σ(z_f) c + σ(zᵢ) tanh(zₐ), h′ = σ(zₒ) tanh(c′), for z in the order i, f, a, o."""
+
+    gates = 4
+    memory = True
+
+    def step(
+        self, backend: Backend, zx: Array, zh: Array, h: Array, c: Array | None
+    ) -> tuple[Array, Array | None, Any]:
+        assert c is not None
+        i, f, a, o = split(zx + zh, 4)
+        c, h, gates = run_gates(backend, ((a, i),), (f,), o, (c,))
+        return h, c, gates
+
+    def backward(
+        self, backend: Backend, kept: Any, h: Array, c: Array | None, gh: Array, gc: Array | None
+    ) -> CellGradients:
+        assert c is not None
+        made = run_gates_backward(backend, kept, (c,), gc, gh)
+        (ga, gi), (gf,) = made.inputs[0], made.forgets
+        gz = backend.xp.concat([gi, gf, ga, made.output], axis=1)
+        return CellGradients(gz, gz, None, made.cells[0])
+
+
+class GRUCell(Cell):
+    """h′ = (1 − z) a + z h with r, z = σ(zx + zh) and a = tanh(zx + r zh), for z in the order r, z, a."""
+
+    gates = 3
+    joined = False
+
+    def step(
+        self, backend: Backend, zx: Array, zh: Array, h: Array, c: Array | None
+    ) -> tuple[Array, Array | None, Any]:
+        (xr, xz, xa), (hr, hz, ha) = split(zx, 3), split(zh, 3)
+        r, z = sigmoid(backend, xr + hr), sigmoid(backend, xz + hz)
+        a = backend.xp.tanh(xa + r * ha)
+        return a + z * (h - a), None, (r, z, a, ha)
+
+    def backward(
+        self, backend: Backend, kept: Any, h: Array, c: Array | None, gh: Array, gc: Array | None
+    ) -> CellGradients:
+        xp, (r, z, a, ha) = backend.xp, kept
+        through = gh * z
+        ga = tanh_grad(backend, a, gh - through)
+        gz = sigmoid_grad(backend, z, gh * (h - a))
+        gr = sigmoid_grad(backend, r, ga * ha)
+        return CellGradients(xp.concat([gr, gz, ga], axis=1), xp.concat([gr, gz, ga * r], axis=1), through, None)
+
+
+class ElmanCell(Cell):
+    """h′ = activation(zx + zh)."""
+
+    gates = 1
+
+    def __init__(self, function: Activation) -> None:
+        self.activation = function
+
+    def step(
+        self, backend: Backend, zx: Array, zh: Array, h: Array, c: Array | None
+    ) -> tuple[Array, Array | None, Any]:
+        y = self.activation.apply(backend, zx + zh)
+        return y, None, y
+
+    def backward(
+        self, backend: Backend, kept: Any, h: Array, c: Array | None, gh: Array, gc: Array | None
+    ) -> CellGradients:
+        gz = self.activation.backpropagate(backend, kept, gh)
+        return CellGradients(gz, gz, None, None)
+
+
+CELLS: Final[Mapping[str, Cell]] = {
+    "lstm": LSTMCell(),
+    "gru": GRUCell(),
+    "tanh": ElmanCell(activation.TANH),
+    "relu": ElmanCell(activation.RELU),
+}
+
+
+class Sequences(Generic[A]):
+    """One row per sequence, of which at each step the first ones take part.
+
+    Going forth in time their number falls, and the rows of sequences that ended wait for the end; going back it rises,
+    and rows join. Gradients go the other way round, by the same rules.
+    """
+
+    def __init__(self, rows: A, join: Callable[[list[A]], A]) -> None:
+        self.active: Any = rows
+        self.join = join
+        self.waiting: list[Any] = []
+
+    def first(self, count: int) -> A:
+        """Return the first ``count`` rows as they stand."""
+        if count < self.active.shape[0]:
+            self.waiting.append(self.active[count:, ...])
+            self.active = self.active[:count, ...]
+        while count > self.active.shape[0]:
+            missing, block = count - self.active.shape[0], self.waiting.pop()
+            if missing < block.shape[0]:
+                self.waiting.append(block[missing:, ...])
+                block = block[:missing, ...]
+            self.active = self.join([self.active, block])
+        return self.active
+
+    def all(self) -> A:
+        """Return all rows."""
+        return self.join([self.active, *reversed(self.waiting)]) if self.waiting else self.active
+
+
+def split(z: Any, count: int) -> list[Any]:
+    """Return ``count`` equal pieces of the second axis."""
+    size = z.shape[1] // count
+    return [z[:, start : start + size] for start in range(0, count * size, size)]
+
+
+def walk(batch_sizes: Shape, backwards: bool) -> Iterator[slice]:
+    """Yield the rows of each step, from the first to the last or from the last to the first.
+
+    >>> list(walk((2, 1), backwards=True))
+    [slice(2, 3, None), slice(0, 2, None)]
+    """
+    stops, total = [], 0
+    for size in batch_sizes:
+        total += size
+        stops.append(total)
+    rows = [slice(stop - size, stop) for stop, size in zip(stops, batch_sizes, strict=True)]
+    return reversed(rows) if backwards else iter(rows)
+
+
+class Recurrence(Family[RecurrenceProblem]):
+    """Layers of one cell, each fed by the one below, over a batch of sequences.
+
+    Portable definition: what inputs feed to the gates is one matrix product over all steps, and so are the gradients
+    of the parameters; only the product with the states is in the loop over time.
+    """
+
+    def forward(
+        self,
+        x: Array,
+        hx: Array,
+        cx: Array | None,
+        weights: tuple[LayerWeights, ...],
+        masks: tuple[Array, ...],
+    ) -> tuple[Array, Array, Array | None, Any]:
+        """Return y (Σ Bₜ, directions · U), the last states, the last cells (or None), and what is kept.
+
+        Args:
+            x: (Σ Bₜ, I).
+            hx: (layers · directions, B, U).
+            cx: Likewise, for cells that have a memory.
+            weights: One for each layer and direction.
+            masks: What multiplies each layer's input above the first, where the Problem has dropout.
+        """
+        xp, directions = self.backend.xp, self.problem.directions
+        runs, hy, cy, y = [], [], [], x
+        for first in range(0, len(weights), directions):
+            if masks and first:
+                y = y * masks[first // directions - 1]
+            outputs = []
+            for number in range(first, first + directions):
+                c0 = None if cx is None else cx[number, ...]
+                out, h, c, run = self._run(y, hx[number, ...], c0, weights[number], number % directions == 1)
+                outputs.append(out)
+                hy.append(h)
+                cy.append(c)
+                runs.append(run)
+            y = outputs[0] if directions == 1 else xp.concat(outputs, axis=1)
+        return y, xp.stack(hy), None if cx is None else xp.stack(cy), runs if self.problem.recording else None
+
+    def _run(
+        self, x: Array, h0: Array, c0: Array | None, weights: LayerWeights, backwards: bool
+    ) -> tuple[Array, Array, Array | None, Run]:
+        """Return a layer's outputs, its last states and cells, and its way, in one direction."""
+        backend, xp, cell = self.backend, self.backend.xp, CELLS[self.problem.cell]
+        g = cell.gates
+        Wx, Wh = xp.concat(weights.matrices[:g], axis=0), xp.concat(weights.matrices[g:], axis=0)
+        bx, bh = xp.concat(weights.biases[:g], axis=0), xp.concat(weights.biases[g:], axis=0)
+        zx = xp.matmul(x, xp.matrix_transpose(Wx)) + (bx + bh if cell.joined else bx)
+        to_gates = xp.matrix_transpose(Wh)
+        states = Sequences(h0, self._join)
+        cells = None if c0 is None else Sequences(c0, self._join)
+        steps, outputs = [], []
+        for rows in walk(self.problem.batch_sizes, backwards):
+            n = rows.stop - rows.start
+            h, c = states.first(n), None if cells is None else cells.first(n)
+            zh = xp.matmul(h, to_gates)
+            states.active, c_next, kept = cell.step(backend, zx[rows, :], zh if cell.joined else zh + bh, h, c)
+            if cells is not None:
+                cells.active = c_next
+            outputs.append(states.active)
+            if self.problem.recording:
+                steps.append(Step(rows, h, c, kept))
+        y = self._join(outputs[::-1] if backwards else outputs)
+        return y, states.all(), None if cells is None else cells.all(), Run(x, Wx, Wh, steps, backwards)
+
+    def backward(self, kept: Any, masks: tuple[Array, ...], gy: Array, ghy: Array, gcy: Array | None) -> Gradients:
+        """Return the gradients of everything, from those of y, the last states and the last cells."""
+        xp, directions, runs = self.backend.xp, self.problem.directions, kept
+        ghx: list[Any] = [None] * len(runs)
+        gcx: list[Any] = [None] * len(runs)
+        weights: list[Any] = [None] * len(runs)
+        for first in reversed(range(0, len(runs), directions)):
+            shares = split(gy, directions)
+            below = []
+            for number in range(first, first + directions):
+                gc = None if gcy is None else gcy[number, ...]
+                gx, ghx[number], gcx[number], weights[number] = self._run_backward(
+                    runs[number], shares[number % directions], ghy[number, ...], gc
+                )
+                below.append(gx)
+            gy = below[0] if directions == 1 else below[0] + below[1]
+            if masks and first:
+                gy = gy * masks[first // directions - 1]
+        return Gradients(gy, xp.stack(ghx), None if gcy is None else xp.stack(gcx), tuple(weights))
+
+    def _run_backward(
+        self, run: Run, gy: Array, ghy: Array, gcy: Array | None
+    ) -> tuple[Array, Array, Array | None, LayerWeights]:
+        """Return the gradients of a layer's inputs, first states, first cells and parameters, in one direction."""
+        backend, xp, cell = self.backend, self.backend.xp, CELLS[self.problem.cell]
+        states = Sequences(ghy, self._join)
+        cells = None if gcy is None else Sequences(gcy, self._join)
+        made: list[CellGradients] = []
+        for step in reversed(run.steps):
+            n = step.rows.stop - step.rows.start
+            gh, gc = states.first(n) + gy[step.rows, :], None if cells is None else cells.first(n)
+            one = cell.backward(backend, step.kept, step.h, step.c, gh, gc)
+            through_gates = xp.matmul(one.zh, run.Wh)
+            states.active = through_gates if one.h is None else one.h + through_gates
+            if cells is not None:
+                cells.active = one.c
+            made.append(one)
+        if not run.backwards:
+            made.reverse()
+        gzx = self._join([one.zx for one in made])
+        gzh = gzx if cell.joined else self._join([one.zh for one in made])
+        h = self._join([step.h for step in (reversed(run.steps) if run.backwards else run.steps)])
+        return (
+            xp.matmul(gzx, run.Wx),
+            states.all(),
+            None if cells is None else cells.all(),
+            self._parameter_gradients(run.x, h, gzx, gzh),
+        )
+
+    def _parameter_gradients(self, x: Array, h: Array, gzx: Array, gzh: Array) -> LayerWeights:
+        """Return the gradients of a layer's parameters, from what was fed to its gates and the gates' gradients."""
+        xp, g, units = self.backend.xp, CELLS[self.problem.cell].gates, h.shape[1]
+        to_x = xp.reshape(xp.matmul(xp.matrix_transpose(gzx), x), (g, units, x.shape[1]))
+        to_h = xp.reshape(xp.matmul(xp.matrix_transpose(gzh), h), (g, units, units))
+        biases = [xp.reshape(xp.sum(gz, axis=0, dtype=gz.dtype), (g, units)) for gz in (gzx, gzh)]
+        return LayerWeights(
+            tuple([side[gate, ...] for side in (to_x, to_h) for gate in range(g)]),
+            tuple([side[gate, ...] for side in biases for gate in range(g)]),
+        )
+
+    def _join(self, parts: list[Array]) -> Array:
+        return parts[0] if len(parts) == 1 else self.backend.xp.concat(parts, axis=0)
