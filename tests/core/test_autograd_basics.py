@@ -364,3 +364,22 @@ def test_ranks_and_creators(variable: Make) -> None:
     assert y.creator_node.label == "_ + _"
     y.unchain_backward()
     assert y.creator_node is None
+
+
+def test_gradients_set_on_the_other_outputs_take_part() -> None:
+    class Halves(FunctionNode):
+        def forward(self, inputs: tuple[Any]) -> tuple[Any, Any]:
+            (x,) = inputs
+            return x * 2, x * 3
+
+        def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Any, Any]) -> tuple[Any]:
+            first, second = grad_outputs
+            return (first * 2 if second is None else first * 2 + second * 3,)
+
+    x = Variable(np.asarray([1.0, 2.0]))
+    first, second = Halves().apply((x,))
+    first.grad, second.grad = np.asarray([1.0, 1.0]), np.asarray([10.0, 10.0])
+    first.backward()
+    np.testing.assert_array_equal(x.grad, [32.0, 32.0])
+    (alone,) = grad([first], [x], [first.grad_var])
+    np.testing.assert_array_equal(alone.array, [2.0, 2.0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import sys
 from collections.abc import Callable, Iterator
@@ -37,6 +38,16 @@ class Outcome:
         return "\n".join(text for name, text in self.failed.items() if name.partition("[")[0] == test)
 
 
+INSTALLED = any(found.name == "kusari_testkit" for found in importlib.metadata.entry_points(group="pytest11"))
+PLUGIN = [] if INSTALLED else ["-p", "kusari_testkit.plugin"]
+# An inner run finds the kit imported already, by the outer one.
+INI = """
+[pytest]
+filterwarnings =
+    error
+    ignore::pytest.PytestAssertRewriteWarning
+"""
+
 RunKit = Callable[..., Outcome]
 
 
@@ -44,13 +55,13 @@ RunKit = Callable[..., Outcome]
 def run_kit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunKit:
     """Return a function that runs the conformance tests in this process, with options as on the command line."""
     pytest.importorskip("kusari_testkit", reason="needs kusari-testkit")
-    (tmp_path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
+    (tmp_path / "pytest.ini").write_text(INI)
     monkeypatch.chdir(tmp_path)
 
     def run(*options: str, modules: tuple[str, ...] = ("kusari_testkit.conformance",)) -> Outcome:
         outcome = Outcome()
         quiet = ["-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:sybil", "-s", "-q", "--tb=short"]
-        command = [*quiet, "-p", "kusari_testkit.plugin", "-c", str(tmp_path / "pytest.ini"), "--pyargs", *modules]
+        command = [*quiet, *PLUGIN, "-c", str(tmp_path / "pytest.ini"), "--pyargs", *modules]
         outcome.exit_code = pytest.main([*command, *options], plugins=[outcome])
         return outcome
 

@@ -321,6 +321,8 @@ def test_error_functions_keep_their_digits_where_they_are_tiny(array: Make, host
     np.testing.assert_allclose(host(F.ndtr(array(-x))), scipy_special.ndtr(-x), rtol=1e-12)
     np.testing.assert_allclose(host(F.erf(array(x / 1e300))), x / 1e300 * 2 / math.sqrt(math.pi), rtol=1e-14)
     np.testing.assert_allclose(host(F.log_ndtr(array(-x * 10))), scipy_special.log_ndtr(-x * 10), rtol=1e-13)
+    with np.errstate(over="ignore"):
+        np.testing.assert_array_equal(host(F.erfcx(array([np.inf, -np.inf, np.nan]))), [0, np.inf, np.nan])
 
 
 def test_the_gradient_of_log_ndtr_neither_overflows_nor_vanishes(array: Make, host: ToHost) -> None:
@@ -332,3 +334,11 @@ def test_the_gradient_of_log_ndtr_neither_overflows_nor_vanishes(array: Make, ho
     expected = np.exp(-(values**2) / 2 - scipy_special.log_ndtr(values)) / math.sqrt(2 * math.pi)
     expected[0] = 1000.001  # −x (1 + 1/x²), where the exponents cancel
     np.testing.assert_allclose(host(x.grad), expected, rtol=1e-4, atol=1e-30)
+
+
+def test_the_gradient_of_log_ndtr_in_16_bits() -> None:
+    x = Variable(np.asarray([-3.0, 3.0, 10.0], "float16"))
+    F.log_ndtr(x).sum().backward()
+    values = x.array.astype("float64")
+    expected = np.exp(-(values**2) / 2 - scipy_special.log_ndtr(values)) / math.sqrt(2 * math.pi)
+    np.testing.assert_allclose(x.grad, expected, rtol=1e-2, atol=1e-4)

@@ -281,7 +281,7 @@ def test_special_functions_say_that_they_need_scipy(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(builtins, "__import__", without_scipy)
     with pytest.raises(ImportError, match=r"needs SciPy.*pip install kusari\[scipy\]"):
-        F.erf(np.ones(2))
+        F.lgamma(np.ones(2))
 
 
 def test_special_functions_of_numbers_and_integers(array: Make, host: ToHost) -> None:
@@ -292,7 +292,7 @@ def test_special_functions_of_numbers_and_integers(array: Make, host: ToHost) ->
         F.polygamma(array([1.0, 2.0]), x)
     with pytest.raises(InvalidType, match="floating"):
         F.zeta(2.0, array([1, 2], "int32"))
-    assert special.erf.host
+    assert special.lgamma.host
 
 
 # Sparse matrices. ---------------------------------------------------------------------------------------------------

@@ -190,9 +190,9 @@ class FunctionNode:
             return (self._output(outputs[0], device, rank + 1, 0),)
         self.output_count = len(outputs)
         made = tuple([self._output(array, device, rank + 1, index) for index, array in enumerate(outputs)])
+        self._output_nodes = tuple([weakref.ref(v.node) for v in made])
         if self._kept_outputs:
             self._kept_output_arrays = tuple([made[i]._array for i in self._kept_outputs])
-            self._output_nodes = tuple([weakref.ref(v.node) for v in made])
         return made
 
     def _output(self, array: Any, device: Device, rank: int, index: int) -> Variable:
@@ -297,6 +297,11 @@ class FunctionNode:
                     f"expected {node.shape}"
                 )
             _refuse_nan(gradient.array, gradient.device.backend, f"NaN in the gradient that {self.label} computed")
+
+    def gradients_beside(self, node: VariableNode) -> list[tuple[VariableNode, Variable]]:
+        """Return the gradients that were set on outputs other than ``node``, each with its node."""
+        others = [other for reference in self._output_nodes if (other := reference()) is not None]
+        return [(o, o.grad_var) for o in others if o is not node and o.grad_var is not None]
 
     def unchain(self) -> None:
         """Cut the edges from the outputs to this step, and from it to the inputs."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from kusari import dtypes
 from kusari.autograd.function_node import FunctionNode
-from kusari.autograd.type_check import expect_floating
+from kusari.autograd.type_check import expect_floating, invalid
 from kusari.autograd.variable import Variable, VariableLike, as_variable
 from kusari.errors import InvalidType
 from kusari.types import Shape
@@ -25,7 +25,7 @@ class Reshape(FunctionNode):
         try:
             return (self.backend.xp.reshape(x, self.shape),)
         except ValueError:
-            raise _invalid(self, f"a shape of {x.size} elements", f"shape {self.shape}") from None
+            raise invalid(self.label, f"a shape of {x.size} elements", f"shape {self.shape}") from None
 
     def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable]:
         return (reshape(grad_outputs[0], self.inputs[0].shape),)
@@ -92,7 +92,7 @@ class BroadcastTo(FunctionNode):
         try:
             return (self.backend.xp.broadcast_to(x, self.shape),)
         except ValueError:
-            raise _invalid(self, f"a shape that {x.shape} can be repeated to", f"shape {self.shape}") from None
+            raise invalid(self.label, f"a shape that {x.shape} can be repeated to", f"shape {self.shape}") from None
 
     def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable]:
         return (sum_to(grad_outputs[0], self.inputs[0].shape),)
@@ -127,12 +127,6 @@ class Cast(FunctionNode):
 
     def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable]:
         return (cast(grad_outputs[0], self.inputs[0].dtype),)
-
-
-def _invalid(node: FunctionNode, expect: str, actual: str) -> InvalidType:
-    """Return the error of a node whose input does not fit."""
-    text = f"\nInvalid operation is performed in: {node.label} (Forward)\n\nExpect: {expect}\nActual: {actual}"
-    return InvalidType(expect, actual, text)
 
 
 def reshape(x: VariableLike, shape: Shape) -> Variable:

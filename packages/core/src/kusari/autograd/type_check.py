@@ -203,6 +203,20 @@ class _Explaining(tuple[Any, ...]):
         return Expression(len(self), "in_types.size()")
 
 
+def invalid(operation: str, expect: str, actual: str) -> InvalidType:
+    """Return the error of an operation whose arguments do not fit, for checks outside `check_type_forward`.
+
+    >>> print(invalid("Flip", "axis < 2", "axis = 2"))
+    <BLANKLINE>
+    Invalid operation is performed in: Flip (Forward)
+    <BLANKLINE>
+    Expect: axis < 2
+    Actual: axis = 2
+    """
+    text = f"\nInvalid operation is performed in: {operation} (Forward)\n\nExpect: {expect}\nActual: {actual}"
+    return InvalidType(expect, actual, text)
+
+
 def expect_floating(in_types: Any, names: tuple[str, ...]) -> None:
     """State how many arguments there are, and that all are floating.
 

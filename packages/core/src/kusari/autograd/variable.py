@@ -215,6 +215,8 @@ class Variable(GraphSide):
     ) -> None:
         """Backpropagate from here, adding to the gradients of the leaves.
 
+        Where the function that made this Variable has other outputs, gradients that were set on them take part.
+
         Args:
             retain_grad: Leave gradients on the Variables between, too.
             enable_double_backprop: Record the gradients' own graph, so that they can be differentiated again.
@@ -231,7 +233,9 @@ class Variable(GraphSide):
         if node.creator_node is None:
             return
         state = current_state().for_backward(enable_double_backprop)
-        call_in_state(state, backpropagate, [(node, seed)], retain_grad, on_final)
+        # Gradients that were set on the same function's other outputs take part, as they always did.
+        seeds = [(node, seed), *node.creator_node.gradients_beside(node)]
+        call_in_state(state, backpropagate, seeds, retain_grad, on_final)
 
     def _seed(self, loss_scale: float | None) -> Variable:
         """Return the gradient to start from: what is there, else ones (or the loss scale) for one element."""

@@ -21,6 +21,7 @@ from kusari.kernels import pooling as pooling
 from kusari.kernels import reduction as reduction
 from kusari.kernels import resize as resize
 from kusari.kernels import rnn as rnn
+from kusari.kernels import roi as roi
 from kusari.kernels import sampling as sampling
 from kusari.kernels import scan as scan
 from kusari.kernels import scatter as scatter

@@ -83,7 +83,7 @@ def _scaled_tail(backend: Backend, y: Array) -> Array:
 def _bell(backend: Backend, y: Array) -> Array:
     """Return e^(−y²) for y ≥ 0, without the error that rounding y² makes, y² times as large as that of y."""
     xp = backend.xp
-    y = xp.minimum(y, 1e4)  # 0 long before, and ∞ − ∞ is NaN
+    y = xp.minimum(y, 10000)  # 0 long before, and ∞ − ∞ is NaN
     coarse = xp.floor(y * 16) / 16
     return xp.exp(-coarse * coarse) * xp.exp((coarse - y) * (coarse + y))
 
@@ -109,7 +109,7 @@ def erfcx(backend: Backend, x: Array) -> Array:
     """e^(x²) erfc(x)."""
     xp, y = backend.xp, abs(x)
     # Two factors of e^(x²), as in _bell; where x > 0 they are not wanted, and 1.
-    left = xp.minimum(x, 0)
+    left = xp.clip(x, -10000, 0)  # ∞ long before, and ∞ − ∞ is NaN
     coarse = xp.floor(left * 16) / 16
     grown = xp.exp(coarse * coarse) * xp.exp((left - coarse) * (left + coarse))
     tail = _scaled_tail(backend, y)

@@ -275,7 +275,7 @@ def _blocks(problem: RoiProblem) -> Iterator[slice]:
     """Yield slices of RoIs, so many at a time that their images have `BLOCK` pixels; one slice where there is none."""
     step = max(1, BLOCK // max(1, math.prod(problem.x[1:])))
     for begin in range(0, max(problem.rois, 1), step):
-        yield slice(begin, begin + step)
+        yield slice(begin, min(begin + step, problem.rois))
 
 
 def _flat(backend: Backend, x: Array) -> Array:

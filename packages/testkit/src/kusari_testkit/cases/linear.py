@@ -60,7 +60,7 @@ def _function(label: str, x: Shape, W: Shape, bias: bool = True, activation: str
 
 def _bilinear_form(e1: HostArray, e2: HostArray, W: HostArray, *terms: HostArray | None) -> HostArray:
     """Return e1 W e2 + e1 V1 + e2 V2 + b, row by row."""
-    e1, e2 = (e.reshape(len(e), -1) for e in (e1, e2))
+    e1, e2 = (e.reshape(len(e), int(np.prod(e.shape[1:]))) for e in (e1, e2))
     y = np.zeros((len(e1), W.shape[2]))
     for n in range(len(e1)):
         y[n] = np.einsum("j,k,jkl->l", e1[n], e2[n], W)

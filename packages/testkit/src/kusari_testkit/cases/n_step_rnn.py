@@ -269,8 +269,8 @@ class Stack:
 STACKS: Final = (
     *(Stack(cell, "batch", (3, 2, 2), units=1, size=2) for cell in STEPS),
     *(Stack(cell, "both-ways", (2, 1), directions=2, units=2, size=1) for cell in STEPS),
-    Stack("lstm", "two-layers", (3, 3, 1), layers=2, size=2),
-    Stack("gru", "two-layers-both-ways", (3, 1, 1), layers=2, directions=2, size=1),
+    Stack("lstm", "two-layers", (2, 2, 1), layers=2, batch=2, size=1),
+    Stack("gru", "two-layers-both-ways", (2, 1), layers=2, directions=2, batch=2, size=1),
     Stack("lstm", "one-step", (2,), batch=2, size=1),
     Stack("gru", "ended-before", (1, 1), batch=3, size=1),
     Stack("tanh", "nothing-left", (2, 1, 0), directions=2, size=1),

@@ -7,15 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from kusari.autograd import FunctionNode, Variable
+from kusari.autograd.type_check import invalid
 from kusari.autograd.variable import VariableLike, constant
 from kusari.errors import InvalidType
 from kusari.types import Shape
-
-
-def invalid(operation: str, expect: str, actual: str) -> InvalidType:
-    """Return the error of an operation whose arguments do not fit."""
-    text = f"\nInvalid operation is performed in: {operation} (Forward)\n\nExpect: {expect}\nActual: {actual}"
-    return InvalidType(expect, actual, text)
 
 
 def integer(argument: str, value: Any) -> int:

@@ -8,8 +8,8 @@ from kusari.autograd import FunctionNode, Variable, as_variable
 from kusari.autograd.shaping import BroadcastTo as BroadcastTo
 from kusari.autograd.shaping import broadcast_to as broadcast_to
 from kusari.autograd.shaping import sum_to as sum_to
+from kusari.autograd.type_check import invalid
 from kusari.autograd.variable import VariableLike
-from kusari.functions.array.axes import invalid
 from kusari.types import Shape
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from kusari.autograd import FunctionNode, Variable, as_variable
+from kusari.autograd.type_check import invalid
 from kusari.autograd.variable import VariableLike
-from kusari.functions.array.axes import integer, invalid, normal_axis
+from kusari.functions.array.axes import integer, normal_axis
 from kusari.types import Array, Shape
 
 

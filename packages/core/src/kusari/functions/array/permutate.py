@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from kusari.autograd import FunctionNode, Variable, as_array, as_variable
+from kusari.autograd.type_check import invalid
 from kusari.autograd.variable import VariableLike
 from kusari.configuration import current_state
-from kusari.functions.array.axes import invalid, normal_axis
+from kusari.functions.array.axes import normal_axis
 from kusari.types import Array
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from kusari.autograd import Variable, as_variable
 from kusari.autograd.shaping import Transpose
+from kusari.autograd.type_check import invalid
 from kusari.autograd.variable import VariableLike
-from kusari.functions.array.axes import integer, invalid, normal_axis
+from kusari.functions.array.axes import integer, normal_axis
 
 
 class Rollaxis(Transpose):

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from kusari.autograd import as_variable
+from kusari.autograd.type_check import invalid
 from kusari.autograd.variable import VariableLike
-from kusari.functions.array.axes import integer, invalid, normal_axis
+from kusari.functions.array.axes import integer, normal_axis
 from kusari.functions.array.joining import SplitAxis as SplitAxis
 from kusari.types import Shape
 

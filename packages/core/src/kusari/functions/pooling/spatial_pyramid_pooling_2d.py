@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 
 from kusari.autograd import Variable, as_variable
@@ -48,5 +49,5 @@ def spatial_pyramid_pooling_2d(x: VariableLike, pyramid_height: int, pooling: st
         size = [-(-length // bins) for length in x.shape[2:]]
         pad = [(k * bins - length) // 2 for k, length in zip(size, x.shape[2:], strict=True)]
         y = max_pooling_2d(x, size, pad=pad, cover_all=True)
-        pooled.append(reshape(y, (x.shape[0], -1, 1, 1)))
+        pooled.append(reshape(y, (x.shape[0], math.prod(y.shape[1:]), 1, 1)))
     return concat(pooled, axis=1)
