@@ -32,7 +32,7 @@ def test_every_kernel_has_cases() -> None:
 def test_names_are_unique(table: tuple[Case, ...]) -> None:
     twice = [name for name, count in collections.Counter(map(str, table)).items() if count > 1]
     assert not twice
-    assert not any(character in str(case) for case in table for character in " #[]")
+    assert not any(" #" in str(case) for case in table)  # which begins the reason in an xfails file
 
 
 @pytest.mark.parametrize("table", [KERNELS, FUNCTIONS], ids=["kernels", "functions"])

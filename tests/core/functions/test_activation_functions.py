@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+import kusari.functions as F
 from kusari.autograd import Variable, grad
 from kusari.backend import Backend
 from kusari.configuration import using_config
 from kusari.errors import InvalidType
-from kusari.functions import activation as F
 from kusari.functions.activation.elu import ELU
 from kusari.functions.connection.convolution_2d import convolution_2d
 from kusari.functions.connection.linear import linear

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import kusari.functions.array as F
+import kusari.functions as F
 from kusari.autograd import FunctionHook, FunctionNode, Variable
 from kusari.backend import Backend, Device
 from kusari.configuration import using_config

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import kusari.functions as F
 from kusari.autograd import Variable
 from kusari.configuration import using_config
 from kusari.errors import InvalidType, SynchronizationError
-from kusari.functions import evaluation as F
 
 Array = Callable[..., Any]
 Host = Callable[[Any], np.ndarray[Any, Any]]

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
+import kusari.functions as F
 from kusari.autograd import Variable
 from kusari.backend import Backend
 from kusari.backend.expression import evaluate, trace
 from kusari.errors import InvalidType
-from kusari.functions import math as F
 from kusari.kernels import error_function as error
 
 scipy_special = pytest.importorskip("scipy.special", reason="needs SciPy")

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import kusari.functions as F
 from kusari.autograd import Variable
 from kusari.backend import Backend
 from kusari.errors import InvalidType
-from kusari.functions import math as F
 from kusari.functions.math.einsum import contraction_path
 from kusari.kernels import fourier, linalg, special
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+import kusari.functions as F
 from kusari.autograd import Variable, as_variable
 from kusari.backend import seed
 from kusari.configuration import using_config
 from kusari.errors import InvalidType
-from kusari.functions import noise as F
 from kusari.functions.connection.linear import linear
 
 Array = Callable[..., Any]

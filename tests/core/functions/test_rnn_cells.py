@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import kusari.functions as F
 from kusari.autograd import Variable, no_backprop_mode
 from kusari.backend import Backend, use_backend
 from kusari.errors import InvalidType
-from kusari.functions import rnn as F
 from kusari.functions.rnn.lstm import LSTM
 from kusari.kernels import rnn as kernels
 

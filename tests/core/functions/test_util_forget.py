@@ -12,9 +12,8 @@ import pytest
 from kusari.autograd import Variable, grad, no_backprop_mode
 from kusari.backend import Backend, random_source, seed, use_backend
 from kusari.configuration import config, using_config
-from kusari.functions.activation import sigmoid, tanh
+from kusari.functions import dropout, sigmoid, tanh
 from kusari.functions.connection.linear import linear
-from kusari.functions.noise import dropout
 from kusari.functions.util.forget import Forget, forget
 from kusari.gradient_check import check_backward, check_double_backward
 

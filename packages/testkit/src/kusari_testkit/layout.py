@@ -11,7 +11,7 @@ from kusari.backend import Device
 from kusari_testkit.draw import HostArray
 
 FORMATS: Final = ("transposed", "strided", "reversed", "mixed")
-"""What `place` knows beside ``dense``: channels-last (the last axis first, for matrices), every second element of a
+"""What `place` knows beside ``dense``: channels-last (columns first, for matrices), every second element of a
 larger array, backwards, and each input in another of these. And ``read-only``: dense, and on the host not writable."""
 
 
@@ -27,7 +27,9 @@ def place(hosts: Sequence[HostArray | None], device: Device, memory_format: str 
 def _place(host: HostArray, device: Device, memory_format: str) -> Any:
     backend, xp = device.backend, device.xp
     host = np.ascontiguousarray(host).reshape(host.shape)  # 0-d stays 0-d
-    if memory_format == "transposed" and host.ndim > 1:
+    if memory_format == "transposed" and host.ndim == 2:
+        return xp.permute_dims(backend.from_host(np.ascontiguousarray(host.T), device.index), (1, 0))
+    if memory_format == "transposed" and host.ndim > 2:
         source = np.ascontiguousarray(np.moveaxis(host, 1, -1))
         array = backend.from_host(source, device.index)
         return xp.permute_dims(array, (0, host.ndim - 1, *range(1, host.ndim - 1)))

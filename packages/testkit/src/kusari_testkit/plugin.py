@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from kusari_testkit.xfails import Entry, read_expectations, read_xfails
 
+if TYPE_CHECKING:
+    from kusari.backend import Device
+
 CONFORMANCE: Final = Path(__file__).parent / "conformance"
 UNMATCHED: Final = pytest.StashKey[list[Entry]]()
+DEVICES: Final = pytest.StashKey["list[Device]"]()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -67,6 +71,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "kusari_cases(table, where=None): run for each device (that fits), case and dtype"
     )
     config.stash[UNMATCHED] = []
+    config.stash[DEVICES] = [_open(name) for name in backends(config)]
     if backends(config):
         for option, read in (("kusari_xfails", read_xfails), ("kusari_expectations", read_expectations)):
             entries(config, option, read)
@@ -77,6 +82,16 @@ def pytest_configure(config: pytest.Config) -> None:
 def backends(config: pytest.Config) -> Sequence[str]:
     """Return what ``--backend`` names."""
     return config.getoption("kusari_backends", None) or ()
+
+
+def _open(name: str) -> Device:
+    from kusari.backend import get_device
+    from kusari.errors import BackendUnavailable, PluginConflict, UnknownBackend
+
+    try:
+        return get_device(name)
+    except (BackendUnavailable, PluginConflict, UnknownBackend, ValueError) as error:
+        raise pytest.UsageError(f"--backend {name}: {error}") from None
 
 
 def entries(config: pytest.Config, option: str, read: object) -> list[Entry]:
@@ -122,7 +137,7 @@ def _is_quick(item: pytest.Item) -> bool:
     """Tell whether a test is part of the small kit: a quick case, in its first dtype or its last, a 16-bit one."""
     callspec = getattr(item, "callspec", None)
     params = {} if callspec is None else callspec.params
-    case = params.get("case")
+    case: Any = params.get("case")
     if not hasattr(case, "quick"):  # no case at all, or pytest's stand-in for an empty table
         return True
     found = case.dtypes_on(params["device"].backend)
@@ -131,10 +146,9 @@ def _is_quick(item: pytest.Item) -> bool:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say which kernels of the judged backends go by way of the host."""
-    from kusari.backend import get_device
     from kusari_testkit.host_kernels import host_kernels
 
-    for name in backends(config):
-        found = host_kernels(get_device(name).backend)
+    for device in config.stash[DEVICES]:
+        found = host_kernels(device.backend)
         if found:
-            terminalreporter.line(f"{name}: by way of the host: {', '.join(found)}")
+            terminalreporter.line(f"{device}: by way of the host: {', '.join(found)}")

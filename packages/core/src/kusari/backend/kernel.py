@@ -134,6 +134,11 @@ def register_name(definition: Any, target: Any) -> str:
     """Make ``target`` findable and return its name: ``relu``, or ``package:name`` for a third party's."""
     package = definition.__module__.partition(".")[0]
     key: str = definition.__name__ if package == "kusari" else f"{package}:{definition.__name__}"
+    known = _registry.get(key)
+    if known is not None and known.__module__ != definition.__module__:  # in one module, a cell may be run again
+        raise ValueError(
+            f"kernel {key!r} is defined in {known.__module__} and again in {definition.__module__}; rename one of them"
+        )
     _registry[key] = target
     return key
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import scipy.special
 
-from kusari.functions import activation as F
+import kusari.functions as F
 from kusari.kernels import activation as kernels
 from kusari.kernels import softmax as softmax_kernels
 from kusari.types import Shape

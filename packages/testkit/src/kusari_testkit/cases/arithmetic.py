@@ -14,7 +14,7 @@ from kusari_testkit.draw import Draw, near, normal, positive
 
 PAIRS: Final = {
     "vector": ((5,), (5,)),
-    "scalars": ((), ()),
+    "0-d": ((), ()),
     "empty": ((0, 3), (0, 3)),
     "broadcast-row": ((4, 3), (3,)),
     "broadcast-column": ((4, 3), (4, 1)),
@@ -87,7 +87,7 @@ def _matmul() -> list[FunctionCase]:
         "row": ((4,), (4, 2)),
         "column": ((3, 4), (4,)),
         "dot": ((4,), (4,)),
-        "batch": ((2, 3, 4), (2, 4, 2)),
+        "batches": ((2, 3, 4), (2, 4, 2)),
         "broadcast-batch": ((2, 1, 3, 4), (5, 4, 2)),
         "empty": ((0, 4), (4, 2)),
     }
@@ -122,6 +122,6 @@ FUNCTIONS: Final[tuple[FunctionCase, ...]] = (
     *_single(divide_constant, positive),
     *_single(power_of_constant),
     *_single(cube),
-    FunctionCase(target=F.absolute, label="matrix", inputs=(Input((3, 4)),), oracle=np.abs, avoid=near(0.0)),
+    FunctionCase(target=F.absolute, label="kink", inputs=(Input((3, 4)),), oracle=np.abs, avoid=near(0.0)),
     *_matmul(),
 )

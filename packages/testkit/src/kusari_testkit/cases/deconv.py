@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
-from kusari.functions import connection as F
+import kusari.functions as F
 from kusari_testkit.cases.case import FunctionCase, Input
 from kusari_testkit.cases.conv import GEOMETRIES, Geometry
 from kusari_testkit.draw import HostArray, small

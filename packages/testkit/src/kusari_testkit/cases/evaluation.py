@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from kusari.functions import evaluation as F
+import kusari.functions as F
 from kusari.kernels import evaluation as kernels
 from kusari_testkit.cases.case import Case, FunctionCase, Input
 from kusari_testkit.draw import HostArray, integers, repeated

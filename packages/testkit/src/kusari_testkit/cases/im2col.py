@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-import kusari.functions.array as F
+import kusari.functions as F
 from kusari.kernels.im2col import Im2Col, Im2ColProblem
 from kusari.kernels.window import Window
 from kusari.types import Shape

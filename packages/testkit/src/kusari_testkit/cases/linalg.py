@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from kusari.functions import math as F
+import kusari.functions as F
 from kusari.kernels import einsum, fourier, linalg, sparse
 from kusari.types import Shape
 from kusari_testkit.cases.case import Case, FunctionCase, Input
@@ -76,6 +76,13 @@ def _factor(a: HostArray) -> HostArray:
 def symmetric_cholesky(a: Any) -> Any:
     """Factor the symmetric part, so that a difference in one element alone is one of a symmetric matrix."""
     return F.cholesky((a + a.transpose()) * 0.5)
+
+
+def rebuilt(backend: Any, a: Any) -> Any:
+    """Put a matrix together from its eigenvalues, beside these: eigenvectors may come with either sign."""
+    values, vectors = linalg.symmetric_eigen(backend, a)
+    xp = backend.xp
+    return xp.matmul(vectors * xp.expand_dims(values, axis=-2), xp.matrix_transpose(vectors)), values
 
 
 def _fourier(real: HostArray, imag: HostArray, inverse: bool) -> tuple[HostArray, HostArray]:
@@ -261,6 +268,17 @@ KERNELS: Final[tuple[Case, ...]] = (
             (linalg.inverse, invertible, _inverse),
             (linalg.determinant, invertible, _det),
             (linalg.cholesky, definite, _factor),
+        )
+        for label, shape in {"matrix": (3, 3), "batch": (2, 4, 4), "one": (1, 1)}.items()
+    ),
+    *(
+        Case(
+            target=rebuilt,
+            label=label,
+            inputs=(Input(shape, definite),),
+            oracle=lambda a: (a, np.real(np.sort(np.linalg.eigvals(a), axis=-1))),
+            dtypes=WIDE,
+            tolerance=LOOSE,
         )
         for label, shape in {"matrix": (3, 3), "batch": (2, 4, 4), "one": (1, 1)}.items()
     ),

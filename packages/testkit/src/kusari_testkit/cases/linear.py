@@ -7,7 +7,6 @@ from typing import Any, Final
 import numpy as np
 
 import kusari.functions as F
-from kusari.functions.connection.bilinear import bilinear as bilinear_function
 from kusari.kernels.linear import bilinear, linear
 from kusari.types import Shape
 from kusari_testkit.cases.activation import apply, tag
@@ -136,7 +135,7 @@ FUNCTIONS: Final[tuple[FunctionCase, ...]] = (
     ),
     *(
         FunctionCase(
-            target=bilinear_function,
+            target=F.bilinear,
             label=label if linear_terms else f"{label}-alone",
             inputs=_bilinear_inputs(*shapes, linear_terms),
             oracle=_bilinear_form,

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-import kusari.functions.connection as F
+import kusari.functions as F
 from kusari.kernels.local_conv import LocalConvolution, LocalConvolutionProblem
 from kusari.kernels.window import Window
 from kusari.types import Shape

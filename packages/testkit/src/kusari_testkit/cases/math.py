@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import scipy.special
 
-from kusari.functions import math as F
+import kusari.functions as F
 from kusari.kernels import elementwise, reduction, scan
 from kusari.types import Shape
 from kusari_testkit.cases.case import Case, FunctionCase, Input

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from scipy.special import expit
 
-from kusari.functions import rnn as F
+import kusari.functions as F
 from kusari.kernels.n_step_rnn import LayerWeights, Recurrence, RecurrenceProblem
 from kusari.types import Shape
 from kusari_testkit.cases.case import FamilyCase, FunctionCase, Input

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-import kusari.functions.array as F
+import kusari.functions as F
 from kusari.kernels.resize import Resize, ResizeProblem
 from kusari.types import Shape
 from kusari_testkit.cases.case import FamilyCase, FunctionCase, Input

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from scipy.special import expit
 
-from kusari.functions import rnn as F
+import kusari.functions as F
 from kusari.kernels import rnn as kernels
 from kusari.kernels.rnn import LSTMProblem
 from kusari.types import Shape

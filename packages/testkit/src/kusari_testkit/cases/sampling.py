@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-import kusari.functions.array as F
+import kusari.functions as F
 from kusari.kernels.sampling import BilinearSampling, SamplingProblem
 from kusari.types import Shape
 from kusari_testkit.cases.case import FamilyCase, FunctionCase, Input

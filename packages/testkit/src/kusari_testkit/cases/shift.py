@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-import kusari.functions.connection as F
+import kusari.functions as F
 from kusari.kernels.shift import Move, shift
 from kusari.types import Shape
 from kusari_testkit.cases.case import Case, FunctionCase, Input

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import scipy.integrate
 
-from kusari.functions import math as F
+import kusari.functions as F
 from kusari.kernels import error_function, special
 from kusari.types import Shape
 from kusari_testkit.cases.case import Case, FunctionCase, Input

@@ -6,16 +6,15 @@ from collections.abc import Callable
 
 import pytest
 
-from kusari.backend import Backend, Device, get_device
-from kusari.errors import BackendUnavailable, UnknownBackend
-from kusari_testkit.plugin import backends
+from kusari.backend import Backend, Device
+from kusari_testkit.plugin import DEVICES
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Fill ``device`` with what ``--backend`` names, ``case`` and ``dtype`` with a table and what the device has."""
     if "device" not in metafunc.fixturenames:
         return
-    devices = [_device(name) for name in backends(metafunc.config)]
+    devices = metafunc.config.stash[DEVICES]
     marker = metafunc.definition.get_closest_marker("kusari_cases")
     if marker is None:
         metafunc.parametrize("device", devices, ids=str, scope="session")
@@ -33,13 +32,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     else:
         pairs = [(device, case) for device in devices for case in table if case.dtypes_on(device.backend)]
         metafunc.parametrize(("device", "case"), pairs, ids=[f"{device}-{case}" for device, case in pairs])
-
-
-def _device(name: str) -> Device:
-    try:
-        return get_device(name)
-    except (BackendUnavailable, UnknownBackend, ValueError) as error:
-        raise pytest.UsageError(f"--backend {name}: {error}") from None
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from kusari.dtypes import host_dtype, is_floating
 from kusari_testkit.layout import FORMATS, is_dense, place
 
 HOST = np.arange(24, dtype="float32").reshape(2, 3, 4)
+HOST.flags.writeable = False
 
 
 def other_index(device: Device) -> int:

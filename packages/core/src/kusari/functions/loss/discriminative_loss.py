@@ -8,7 +8,6 @@ from kusari.autograd import Variable, as_variable
 from kusari.autograd.arithmetic import absolute, matmul
 from kusari.autograd.shaping import broadcast_to, reshape
 from kusari.autograd.shaping import sum as sum_over
-from kusari.autograd.shaping import swap_last_axes
 from kusari.autograd.variable import VariableLike, constant
 from kusari.errors import InvalidType
 from kusari.functions.activation.relu import relu

@@ -1,3 +1,1 @@
 """Functions: utilities."""
-
-from kusari.functions.util.forget import forget as forget
