@@ -53,6 +53,10 @@ TEST_ENVIRONMENT = {
 }
 
 
+# The template's own test of conformance would run the kit a second time.
+TEMPLATE_KIT = "examples/backend-template/tests/test_conformance.py::test_conformance"
+
+
 class Leg(NamedTuple):
     """One backend's part of the matrix: what is installed, and what is run on it."""
 
@@ -60,6 +64,8 @@ class Leg(NamedTuple):
     tests: tuple[str, ...]  # paths given to pytest
     examples: tuple[str, ...]  # pages, and import packages whose docstrings have examples, that run as tests
     conformance: str  # the backend that the kit is asked to judge
+    kit_size: str = "full"
+    cases: tuple[str, ...] = ()  # only these cases of the kit; none: all
     requirements: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
 
@@ -78,10 +84,11 @@ LEGS = {
         tests=("tests/backend_numpy", "tests/matrix"),
         examples=("kusari_numpy",),
         conformance="numpy",
+        kit_size="small",
     ),
     "strict": Leg(
         plugins=("backend-numpy",),
-        tests=("examples/backend-template",),
+        tests=("examples/backend-template", "tests/matrix", "tests/examples", "--deselect", TEMPLATE_KIT),
         examples=(),
         conformance="strict",
         requirements=("./examples/backend-template",),
@@ -91,6 +98,8 @@ LEGS = {
         tests=("tests/backend_triton", "tests/matrix"),
         examples=("kusari_triton",),
         conformance="triton-interpret",
+        kit_size="small",  # the interpreter takes milliseconds a launch
+        cases=("relu", "sigmoid", "tanh", "Convolution:", "MLPConvolution:", "sgd", "adam"),
         requirements=(TRITON,),
         environment=(("TRITON_INTERPRET", "1"),),
     ),
@@ -182,7 +191,9 @@ def tests(session: nox.Session, backend: str) -> None:
     session.run("pytest", "-n", "2", *leg.tests, env=environment)
     if leg.examples:  # in one process: the blocks of a page build on one another
         session.run("pytest", "--doctest-modules", "--pyargs", *leg.examples, env=environment)
-    kit = ["--pyargs", "kusari_testkit.conformance", "--backend", leg.conformance]
+    size = leg.kit_size if session.python == PYTHONS[-1] else "small"
+    kit = ["--pyargs", "kusari_testkit.conformance", "--backend", leg.conformance, "--kit-size", size]
+    kit += [word for case in leg.cases for word in ("--case", case)]
     session.run("pytest", "-n", "2", *kit, env=environment)
 
 

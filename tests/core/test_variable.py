@@ -39,7 +39,8 @@ def test_attributes(backend: Backend, array: Array, variable: Make) -> None:
     x.array = other
     assert x.array is other
     assert x.shape == (1,)
-    assert len({x, x}) == 1
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(x)
 
 
 def test_conversions(array: Array, variable: Make) -> None:
@@ -105,7 +106,7 @@ def test_debug_mode_finds_nan_in_outputs_and_gradients(variable: Make) -> None:
         with pytest.raises(RuntimeError, match="NaN in the output of _ - _"):
             variable([float("nan")]) - x
         with pytest.raises(
-            RuntimeError, match=r"NaN in the (output of MulConstant|gradient that BadGradient computed)"
+            RuntimeError, match=r"NaN in the (output of _ \* nan|gradient that BadGradient computed)"
         ):
             y.sum().backward()
         assert (x * 2).dtype == np.float64

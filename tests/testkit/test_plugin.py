@@ -135,7 +135,8 @@ def test_the_small_kit_is_part_of_the_full_one(run_kit: Any) -> None:
     full = run_kit("--backend", "numpy", "--case", "tanh:", modules=(KERNELS,))
     small = run_kit("--backend", "numpy", "--case", "tanh:", "--kit-size", "small", modules=(KERNELS,))
     assert set(small.passed) < set(full.passed)
-    assert {name.partition("[")[0] for name in small.passed} == {name.partition("[")[0] for name in full.passed}
+    everything, quick = ({name.partition("[")[0] for name in run.passed} for run in (full, small))
+    assert quick == everything  # of a backend without a base
     assert small.failed == full.failed == {}
 
 

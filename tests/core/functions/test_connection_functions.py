@@ -16,7 +16,6 @@ from kusari.autograd import Variable
 from kusari.backend import Backend
 from kusari.configuration import using_config
 from kusari.errors import InvalidType
-from kusari.functions.connection.deformable_convolution_2d_sampler import deformable_convolution_2d_sampler
 from kusari.gradient_check import check_backward, check_double_backward
 from kusari.kernels.window import get_conv_outsize
 
@@ -155,7 +154,7 @@ def test_depthwise_filters_of_another_shape() -> None:
         lambda x, W: F.local_convolution_2d(x, W.reshape(2, 1, 1, 2, 2, 2)),
         F.depthwise_convolution_2d,
         lambda x, W: F.bilinear(x, x[:, :1, :1], W.reshape(8, 2, 1)),
-        lambda x, W: deformable_convolution_2d_sampler(x, np.zeros((1, 8, 1, 1), "f"), W),
+        lambda x, W: F.deformable_convolution_2d_sampler(x, np.zeros((1, 8, 1, 1), "f"), W),
     ],
     ids=["deconvolution", "local", "depthwise", "bilinear", "deformable"],
 )
@@ -198,7 +197,7 @@ def test_deformable_convolution_without_offsets_is_convolution(backend: Backend)
     x, W, b = (backend.from_host(drawn(*shape)) for shape in ((2, 3, 5, 6), (2, 3, 3, 2), (2,)))
     expected = F.convolution_2d(x, W, b, stride=(1, 2), pad=1)
     offset = backend.from_host(np.zeros((2, 12, *expected.shape[2:])))
-    y = deformable_convolution_2d_sampler(x, offset, W, b, stride=(1, 2), pad=1)
+    y = F.deformable_convolution_2d_sampler(x, offset, W, b, stride=(1, 2), pad=1)
     np.testing.assert_allclose(backend.to_host(y.array), backend.to_host(expected.array), rtol=1e-10, atol=1e-12)
 
 
@@ -206,7 +205,7 @@ def test_deformable_convolution_without_offsets_is_convolution(backend: Backend)
 def test_nothing_comes_from_far_outside_the_image(backend: Backend, far: float) -> None:
     x = Variable(backend.from_host(drawn(1, 1, 3, 3)))
     offset = Variable(backend.from_host(np.full((1, 2, 3, 3), far)))
-    y = deformable_convolution_2d_sampler(x, offset, backend.from_host(np.ones((1, 1, 1, 1))))
+    y = F.deformable_convolution_2d_sampler(x, offset, backend.from_host(np.ones((1, 1, 1, 1))))
     y.sum().backward()
     for array in (y.array, x.grad, offset.grad):
         assert not np.any(backend.to_host(array))
@@ -215,13 +214,13 @@ def test_nothing_comes_from_far_outside_the_image(backend: Backend, far: float) 
 def test_offsets_that_do_not_fit() -> None:
     x, W = drawn(1, 2, 4, 4), drawn(3, 2, 2, 2)
     with pytest.raises(ValueError, match="expected 8 channels"):
-        deformable_convolution_2d_sampler(x, drawn(1, 4, 3, 3), W)
+        F.deformable_convolution_2d_sampler(x, drawn(1, 4, 3, 3), W)
     with pytest.raises(InvalidType, match=r"x\.shape"):
-        deformable_convolution_2d_sampler(x[:, :1], drawn(1, 8, 3, 3), W)
+        F.deformable_convolution_2d_sampler(x[:, :1], drawn(1, 8, 3, 3), W)
     with pytest.raises(InvalidType, match="ndim"):
-        deformable_convolution_2d_sampler(x, drawn(1, 8, 3), W)
+        F.deformable_convolution_2d_sampler(x, drawn(1, 8, 3), W)
     with pytest.raises(InvalidType, match=r"b\.shape"):
-        deformable_convolution_2d_sampler(x, drawn(1, 8, 3, 3), W, drawn(2))
+        F.deformable_convolution_2d_sampler(x, drawn(1, 8, 3, 3), W, drawn(2))
 
 
 # Shift. --------------------------------------------------------------------------------------------------------------

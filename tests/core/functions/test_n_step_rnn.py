@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import kusari
 import kusari.functions as F
 from kusari.autograd import Variable, grad
-from kusari.backend import Backend
+from kusari.backend import Backend, get_backend
 from kusari.configuration import using_config
 from kusari.errors import InvalidType
 
@@ -54,7 +54,7 @@ class Network:
         return [self.backend.to_host(v.array) for v in (*made[:-1], *made[-1])]
 
 
-@pytest.fixture(params=FUNCTIONS)
+@pytest.fixture(scope="session", params=FUNCTIONS)
 def network(request: pytest.FixtureRequest, backend: Backend) -> Network:
     return Network(backend, *FUNCTIONS[request.param])
 
@@ -184,7 +184,7 @@ def test_half_precision_inputs_take_parameters_in_single_precision() -> None:
     ],
 )
 def test_node_names(name: str, label: str) -> None:
-    network = Network(kusari.get_backend("numpy"), *FUNCTIONS[name])
+    network = Network(get_backend("numpy"), *FUNCTIONS[name])
     states, xs, _ = parts(network)
     *_, ys = network(states, xs)
     assert ys[0].creator_node is not None

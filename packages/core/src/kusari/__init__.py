@@ -19,6 +19,7 @@ from kusari.autograd import as_array as as_array
 from kusari.autograd import as_variable as as_variable
 from kusari.autograd import backward as backward
 from kusari.autograd import force_backprop_mode as force_backprop_mode
+from kusari.autograd import from_dlpack as from_dlpack
 from kusari.autograd import grad as grad
 from kusari.autograd import no_backprop_mode as no_backprop_mode
 from kusari.autograd.parameter import Parameter as Parameter

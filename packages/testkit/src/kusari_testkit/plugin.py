@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -128,20 +128,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if not named:
             config.stash[UNMATCHED].append(entry)
     if config.getoption("kusari_size") == "small":
-        left_out = {item for item in own if not _is_quick(item)}
-        config.hook.pytest_deselected(items=[item for item in items if item in left_out])
-        items[:] = [item for item in items if item not in left_out]
+        from kusari_testkit.small import left_out
 
-
-def _is_quick(item: pytest.Item) -> bool:
-    """Tell whether a test is part of the small kit: a quick case, in its first dtype or its last, a 16-bit one."""
-    callspec = getattr(item, "callspec", None)
-    params = {} if callspec is None else callspec.params
-    case: Any = params.get("case")
-    if not hasattr(case, "quick"):  # no case at all, or pytest's stand-in for an empty table
-        return True
-    found = case.dtypes_on(params["device"].backend)
-    return case.quick and params.get("dtype", found[0]) in (found[0], found[-1])
+        leave = dict.fromkeys(left_out(own))
+        config.hook.pytest_deselected(items=list(leave))
+        items[:] = [item for item in items if item not in leave]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

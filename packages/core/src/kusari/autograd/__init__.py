@@ -5,6 +5,7 @@ from kusari.autograd.function import Function as Function
 from kusari.autograd.function import FunctionAdapter as FunctionAdapter
 from kusari.autograd.function_hook import FunctionHook as FunctionHook
 from kusari.autograd.function_node import FunctionNode as FunctionNode
+from kusari.autograd.interchange import from_dlpack as from_dlpack
 from kusari.autograd.mode import backward as backward
 from kusari.autograd.mode import force_backprop_mode as force_backprop_mode
 from kusari.autograd.mode import grad as grad

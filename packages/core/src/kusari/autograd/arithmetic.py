@@ -10,9 +10,17 @@ import math
 from typing import Any
 
 from kusari.autograd.function_node import FunctionNode
-from kusari.autograd.operands import is_scalar, keep_dtype, operand, refuse_promotion, scalar
-from kusari.autograd.shaping import sum_to, swap_last_axes
-from kusari.autograd.type_check import expect_floating
+from kusari.autograd.operands import (
+    INTEGERS,
+    integers_refused,
+    is_scalar,
+    keep_dtype,
+    operand,
+    refuse_integers,
+    refuse_promotion,
+    scalar,
+)
+from kusari.autograd.shaping import sum_like, sum_to, swap_last_axes
 from kusari.autograd.variable import Variable, VariableLike, constant, variable_of_node
 from kusari.errors import InvalidType
 
@@ -34,7 +42,7 @@ class Add(FunctionNode):
         return (x + y,)
 
     def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable, ...]:
-        return _sum_like(self, indexes, grad_outputs * len(indexes))
+        return sum_like(self, indexes, grad_outputs * len(indexes))
 
 
 class AddConstant(FunctionNode):
@@ -42,6 +50,11 @@ class AddConstant(FunctionNode):
 
     def __init__(self, value: Any) -> None:
         self.value = value
+
+    @property
+    def label(self) -> str:
+        """The operator, with its number."""
+        return f"_ + {self.value}"
 
     def forward(self, inputs: tuple[Any]) -> tuple[Any]:
         (x,) = inputs
@@ -67,7 +80,7 @@ class Sub(FunctionNode):
 
     def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable, ...]:
         (g,) = grad_outputs
-        return _sum_like(self, indexes, tuple([-g if index else g for index in indexes]))
+        return sum_like(self, indexes, tuple([-g if index else g for index in indexes]))
 
 
 class SubFromConstant(FunctionNode):
@@ -75,6 +88,11 @@ class SubFromConstant(FunctionNode):
 
     def __init__(self, value: Any) -> None:
         self.value = value
+
+    @property
+    def label(self) -> str:
+        """The operator, with its number."""
+        return f"{self.value} - _"
 
     def forward(self, inputs: tuple[Any]) -> tuple[Any]:
         (x,) = inputs
@@ -103,7 +121,7 @@ class Mul(FunctionNode):
     def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable, ...]:
         (g,), inputs = grad_outputs, self.inputs
         made = [Mul().apply((g, variable_of_node(inputs[1 - index])))[0] for index in indexes]
-        return _sum_like(self, indexes, tuple(made))
+        return sum_like(self, indexes, tuple(made))
 
 
 class MulConstant(FunctionNode):
@@ -111,6 +129,11 @@ class MulConstant(FunctionNode):
 
     def __init__(self, value: Any) -> None:
         self.value = value
+
+    @property
+    def label(self) -> str:
+        """The operator, with its number."""
+        return f"_ * {self.value}"
 
     def forward(self, inputs: tuple[Any]) -> tuple[Any]:
         (x,) = inputs
@@ -132,12 +155,13 @@ class Div(FunctionNode):
         x, y = inputs
         if x.dtype is not y.dtype:
             refuse_promotion(self, x, y)
+        refuse_integers(self, x)
         self.retain_inputs((0, 1))
         return (x / y,)
 
     def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable, ...]:
         (g,), (x, y) = grad_outputs, self.get_retained_inputs()
-        return _sum_like(self, indexes, tuple([-g * x / (y * y) if index else g / y for index in indexes]))
+        return sum_like(self, indexes, tuple([-g * x / (y * y) if index else g / y for index in indexes]))
 
 
 class DivFromConstant(FunctionNode):
@@ -146,8 +170,14 @@ class DivFromConstant(FunctionNode):
     def __init__(self, value: Any) -> None:
         self.value = value
 
+    @property
+    def label(self) -> str:
+        """The operator, with its number."""
+        return f"{self.value} / _"
+
     def forward(self, inputs: tuple[Any]) -> tuple[Any]:
         (x,) = inputs
+        refuse_integers(self, x)
         self.retain_inputs((0,))
         return (keep_dtype(self, self.value / x, x),)
 
@@ -156,81 +186,19 @@ class DivFromConstant(FunctionNode):
         return (-self.value * grad_outputs[0] / (x * x),)
 
 
-class PowVarVar(FunctionNode):
-    """xʸ, broadcast."""
+class FloorDiv(FunctionNode):
+    """⌊x / y⌋, broadcast; no gradient flows through it."""
 
     @property
     def label(self) -> str:
         """The operator."""
-        return "_ ** _"
+        return "_ // _"
 
     def forward(self, inputs: Pair) -> tuple[Any]:
         x, y = inputs
         if x.dtype is not y.dtype:
             refuse_promotion(self, x, y)
-        self.retain_inputs((0, 1))
-        return (self.backend.xp.pow(x, y),)
-
-    def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable, ...]:
-        (g,), (x, y) = grad_outputs, self.get_retained_inputs()
-        made = [g * x**y * Log().apply((x,))[0] if index else g * y * x ** (y - 1) for index in indexes]
-        return _sum_like(self, indexes, tuple(made))
-
-
-class PowVarConst(FunctionNode):
-    """xᶜ."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    @property
-    def label(self) -> str:
-        """The operator, with its number."""
-        return f"_ ** {self.value}"
-
-    def forward(self, inputs: tuple[Any]) -> tuple[Any]:
-        (x,) = inputs
-        self.retain_inputs((0,))
-        return (keep_dtype(self, self.backend.xp.pow(x, self.value), x),)
-
-    def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable]:
-        (x,) = self.get_retained_inputs()
-        if self.value == 0:
-            return (grad_outputs[0] * 0,)
-        return (grad_outputs[0] * self.value * x ** (self.value - 1),)
-
-
-class PowConstVar(FunctionNode):
-    """cˣ."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def forward(self, inputs: tuple[Any]) -> tuple[Any]:
-        (x,) = inputs
-        self.retain_outputs((0,))
-        return (keep_dtype(self, self.backend.xp.pow(self.value, x), x),)
-
-    def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable]:
-        (y,) = self.get_retained_outputs()
-        return (grad_outputs[0] * y * math.log(self.value),)
-
-
-class Log(FunctionNode):
-    """y = ln x; dy/dx = 1 / x."""
-
-    label = "log"
-
-    def check_type_forward(self, in_types: Any) -> None:
-        expect_floating(in_types, names=("x",))
-
-    def forward(self, inputs: tuple[Any]) -> tuple[Any]:
-        self.retain_inputs((0,))
-        return (self.backend.xp.log(inputs[0]),)
-
-    def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable]:
-        (x,) = self.get_retained_inputs()
-        return (grad_outputs[0] / x,)
+        return (x // y,)
 
 
 class Neg(FunctionNode):
@@ -304,14 +272,6 @@ class MatMul(FunctionNode):
         return tuple(made)
 
 
-def _sum_like(node: FunctionNode, indexes: tuple[int, ...], gradients: tuple[Variable, ...]) -> tuple[Variable, ...]:
-    """Sum each gradient over the axes along which its input was broadcast."""
-    x, y = node.inputs
-    if x.shape == y.shape:
-        return gradients
-    return tuple([sum_to(g, node.inputs[i].shape) for i, g in zip(indexes, gradients, strict=True)])
-
-
 # Functions over Variables. ------------------------------------------------------------------------------------------
 
 
@@ -350,9 +310,12 @@ def multiply(x: Variable, y: Any) -> Variable:
 
 
 def divide(x: Variable, y: Any) -> Variable:
-    """Return x / y."""
+    """Return x / y; a division by a number is a multiplication by its reciprocal."""
     if is_scalar(y):
-        return MulConstant(1 / scalar(x, y)).apply((x,))[0]
+        if x.dtype.kind in INTEGERS:
+            raise integers_refused(f"_ / {y}", x.dtype.kind)
+        value = scalar(x, y)
+        return MulConstant(1 / value if value else math.copysign(math.inf, value)).apply((x,))[0]
     return Div().apply((x, operand(x, y)))[0]
 
 
@@ -363,18 +326,19 @@ def divide_from(x: Variable, y: Any) -> Variable:
     return Div().apply((operand(x, y), x))[0]
 
 
-def power(x: Variable, y: Any) -> Variable:
-    """Return xʸ."""
-    if is_scalar(y):
-        return PowVarConst(scalar(x, y)).apply((x,))[0]
-    return PowVarVar().apply((x, operand(x, y)))[0]
+def floor_divide(x: Variable, y: Any) -> Variable:
+    """Return ⌊x / y⌋, without gradient."""
+    return FloorDiv().apply((x, operand(x, _as_array(x, y))))[0]
 
 
-def power_from(x: Variable, y: Any) -> Variable:
-    """Return yˣ."""
-    if is_scalar(y):
-        return PowConstVar(scalar(x, y)).apply((x,))[0]
-    return PowVarVar().apply((operand(x, y), x))[0]
+def floor_divide_from(x: Variable, y: Any) -> Variable:
+    """Return ⌊y / x⌋, without gradient."""
+    return FloorDiv().apply((operand(x, _as_array(x, y)), x))[0]
+
+
+def _as_array(x: Variable, y: Any) -> Any:
+    """Return a number as a 0-d array of x's dtype, where x is."""
+    return x.xp.asarray(scalar(x, y), dtype=x.array.dtype, device=x.device.native) if is_scalar(y) else y
 
 
 def matmul(x: Variable, y: Any) -> Variable:

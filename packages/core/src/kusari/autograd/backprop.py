@@ -7,6 +7,8 @@ import heapq
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
+from kusari.autograd.debugging import check_gradients
+from kusari.autograd.function_hook import FunctionHook, show_failure
 from kusari.configuration import State, current_state
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ def backpropagate(seeds: Seeds, retain_grad: bool = False, on_final: OnFinal = N
     heap = _Heap()
     for node, seed in seeds:
         heap.add(node, seed)
-    awaited = None if on_final is None else _count_uses(seeds)
+    awaited = None if on_final is None else leaves([node for node, _ in seeds])
     state = current_state()
     owned: set[VariableNode] = set()
     while heap.functions:
@@ -139,20 +141,23 @@ def _run_backward_observed(
 ) -> tuple[Variable | None, ...]:
     """Run one function's backward with hooks around it, on the current device, and check what it returned."""
     hooks = function.hooks_in_force(state)
+    shown: list[FunctionHook] = []
     arrays = function.retained_arrays()
     grad_arrays = tuple([None if g is None else g.array for g in grad_outputs])
-    for hook in hooks:
-        hook.backward_preprocess(function, arrays, grad_arrays)
     device = function.device
     try:
+        for hook in hooks:
+            hook.backward_preprocess(function, arrays, grad_arrays)
+            shown.append(hook)
         context = contextlib.nullcontext() if device.backend.is_current(device.index) else device.create_context()
         with context:
             gradients = function.match_gradients(function.backward(wanted, grad_outputs), wanted)
-    except Exception as error:
+        if state.debug:
+            check_gradients(function, wanted, gradients)
+    except BaseException as error:
         error.add_note(f"in backward of {function.describe()}")
+        show_failure(shown, function, error)
         raise
-    if state.debug:
-        function.check_gradients(wanted, gradients)
     for hook in hooks:
         hook.backward_postprocess(function, arrays, grad_arrays)
     return gradients
@@ -185,11 +190,11 @@ class _Heap:
         return function, tuple(self._pending.pop(function))
 
 
-def _count_uses(seeds: Seeds) -> dict[VariableNode, int]:
-    """Return, for each leaf that backpropagation can reach, how many times."""
+def leaves(starts: Iterable[VariableNode]) -> dict[VariableNode, int]:
+    """Return, for each leaf that backpropagation from ``starts`` can reach, how many functions it is an input of."""
     uses: dict[VariableNode, int] = {}
     seen: set[FunctionNode] = set()
-    stack = [node.creator_node for node, _ in seeds]
+    stack = [node.creator_node for node in starts]
     while stack:
         function = stack.pop()
         if function is None or function in seen:
@@ -201,6 +206,14 @@ def _count_uses(seeds: Seeds) -> dict[VariableNode, int]:
             elif node.requires_grad:
                 uses[node] = uses.get(node, 0) + 1
     return uses
+
+
+def note_grad_scale(start: VariableNode, loss_scale: float) -> None:
+    """Note on the leaves of a backpropagation what their gradients are multiplied by."""
+    for leaf in leaves([start]):
+        variable = leaf.get_variable_or_none()
+        if variable is not None:
+            variable.grad_scale = loss_scale
 
 
 def _report_final(

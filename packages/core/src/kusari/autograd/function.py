@@ -98,10 +98,10 @@ class Function:
     @property
     def outputs(self) -> Any:
         """Weak references to the nodes of the outputs."""
-        return self.node._output_nodes
+        return self.node.outputs
 
     @property
-    def output_data(self) -> tuple[Any, ...] | None:
+    def output_data(self) -> tuple[Any, ...]:
         """The outputs' arrays where they are retained, None elsewhere."""
         return self.node.output_data
 
@@ -109,6 +109,11 @@ class Function:
     def rank(self) -> int:
         """The length of the longest path from a leaf."""
         return self.node.rank
+
+    @property
+    def stack(self) -> Any:
+        """In debug mode, where this function was called."""
+        return self.node.stack
 
     @property
     def label(self) -> str:

@@ -17,7 +17,8 @@ class FunctionHook:
     """Watch functions: all of a ``with`` block's, in this thread, or one to which it was added.
 
     Subclass it and override what is wanted. Functions that run inside another's backward are seen too, between its
-    ``backward_preprocess`` and ``backward_postprocess``.
+    ``backward_preprocess`` and ``backward_postprocess``. Where a forward or backward raises, ``failed`` is called in
+    the place of its postprocess.
 
     >>> from kusari.autograd import Variable
     >>> class Print(FunctionHook):
@@ -27,7 +28,7 @@ class FunctionHook:
     ...         print(function.label, in_data[0].shape)
     >>> with Print():
     ...     y = Variable(np.ones((2, 3), "f")) + 1
-    AddConstant (2, 3)
+    _ + 1 (2, 3)
     """
 
     name = "FunctionHook"
@@ -36,8 +37,8 @@ class FunctionHook:
         hooks = current_state().function_hooks
         if any(name == self.name for name, _ in hooks):
             raise KeyError(f"a function hook called {self.name!r} is in force already")
-        change_state(function_hooks=(*hooks, (self.name, self)))
         self.added(None)
+        change_state(function_hooks=(*current_state().function_hooks, (self.name, self)))
         return self
 
     def __exit__(
@@ -64,3 +65,15 @@ class FunctionHook:
 
     def backward_postprocess(self, function: FunctionNode, in_data: tuple[Any, ...], out_grad: tuple[Any, ...]) -> None:
         """Called after backward."""
+
+    def failed(self, function: FunctionNode, error: BaseException) -> None:
+        """Called instead of the postprocess that would have ended the last preprocess, with what was raised."""
+
+
+def show_failure(hooks: list[FunctionHook], function: FunctionNode, error: BaseException) -> None:
+    """Show hooks the end of a failed call; what they fail with themselves must not hide why it failed."""
+    for hook in hooks:
+        try:
+            hook.failed(function, error)
+        except Exception as second:  # noqa: BLE001  # any hook, any error: it is reported with the first
+            error.add_note(f"function hook {hook.name!r} failed on this, too: {type(second).__name__}: {second}")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import traceback
 import weakref
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from kusari.autograd import type_check
+from kusari.autograd import debugging, type_check
+from kusari.autograd.function_hook import FunctionHook, show_failure
+from kusari.autograd.legacy import LegacyFunctionNode
 from kusari.autograd.node import VariableNode
 from kusari.autograd.variable import Variable, VariableLike, as_variable, constant, variable_of_node
 from kusari.backend import Backend, Device
@@ -13,13 +17,12 @@ from kusari.backend.selection import meet, relabel
 from kusari.configuration import State, current_state
 
 if TYPE_CHECKING:
-    from kusari.autograd.function_hook import FunctionHook
     from kusari.types import Array
 
 _new = object.__new__
 
 
-class FunctionNode:
+class FunctionNode(LegacyFunctionNode):
     """One differentiable step of a computation.
 
     Subclass it, write `forward` over arrays and `backward` over Variables, and call ``apply`` with the inputs.
@@ -53,6 +56,8 @@ class FunctionNode:
     _kept_outputs: tuple[int, ...] = ()
     _kept_output_arrays: tuple[Any, ...] = ()
     _output_nodes: tuple[weakref.ref[VariableNode], ...] = ()
+    stack: traceback.StackSummary | None = None
+    """In debug mode, where `apply` was called."""
     _hooks: dict[str, FunctionHook] | None = None
     _has_type_check: ClassVar[bool] = False
     gradient_type: ClassVar[type] = Variable
@@ -152,7 +157,8 @@ class FunctionNode:
         if outputs.__class__ is not tuple:
             raise TypeError(f"{self.label}.forward() returned {type(outputs).__name__}; expected a tuple of arrays")
         if state.debug:
-            self._check_outputs(outputs)
+            self.stack = traceback.extract_stack()[:-1]
+            debugging.check_outputs(self, outputs)
         if self.recording:
             return self._record(inputs, outputs, device)
         if len(outputs) == 1:
@@ -211,18 +217,20 @@ class FunctionNode:
 
     def _forward_observed(self, arrays: tuple[Any, ...], state: State) -> tuple[Any, ...]:
         """Run forward with hooks around it, on the current device."""
-        hooks = self.hooks_in_force(state)
-        for hook in hooks:
-            hook.forward_preprocess(self, arrays)
-        device = self.device
+        hooks, device = self.hooks_in_force(state), self.device
+        shown: list[FunctionHook] = []
         try:
+            for hook in hooks:
+                hook.forward_preprocess(self, arrays)
+                shown.append(hook)
             if device.always_current or device.backend.is_current(device.index):
                 outputs = self.forward(arrays)
             else:
                 with device.create_context():
                     outputs = self.forward(arrays)
-        except Exception as error:
+        except BaseException as error:
             error.add_note(f"in {self.describe(arrays)}")
+            show_failure(shown, self, error)
             raise
         for hook in hooks:
             hook.forward_postprocess(self, arrays)
@@ -285,27 +293,23 @@ class FunctionNode:
         gradients: tuple[Variable | None, ...] = made
         return gradients
 
-    def check_gradients(self, wanted: tuple[int, ...], gradients: tuple[Variable | None, ...]) -> None:
-        """Raise where a gradient has another shape than its input, or NaN: debug mode's check."""
-        for index, gradient in zip(wanted, gradients, strict=True):
-            if gradient is None:
-                continue
-            node = self.inputs[index]
-            if gradient.shape != node.shape:
-                raise RuntimeError(
-                    f"{self.label}.backward() gave input {index} a gradient of shape {gradient.shape}; "
-                    f"expected {node.shape}"
-                )
-            _refuse_nan(gradient.array, gradient.device.backend, f"NaN in the gradient that {self.label} computed")
-
     def gradients_beside(self, node: VariableNode) -> list[tuple[VariableNode, Variable]]:
         """Return the gradients that were set on outputs other than ``node``, each with its node."""
         others = [other for reference in self._output_nodes if (other := reference()) is not None]
         return [(o, o.grad_var) for o in others if o is not node and o.grad_var is not None]
 
+    @property
+    def outputs(self) -> tuple[weakref.ref[VariableNode], ...]:
+        """The outputs' nodes; weak, because they hold this node."""
+        if self._output_nodes:
+            return self._output_nodes
+        # Of a single output nothing is kept, which would take 5 % of a step; it is looked for when it is asked for.
+        holders = [holder for holder in gc.get_referrers(self) if isinstance(holder, VariableNode)]
+        return tuple([weakref.ref(node) for node in holders if node.creator_node is self])
+
     def unchain(self) -> None:
         """Cut the edges from the outputs to this step, and from it to the inputs."""
-        for reference in self._output_nodes:
+        for reference in self.outputs:
             node = reference()
             if node is not None:
                 node.unchain()
@@ -320,8 +324,6 @@ class FunctionNode:
             TypeError: Not a hook.
             KeyError: A hook of that name is registered.
         """
-        from kusari.autograd.function_hook import FunctionHook
-
         if not isinstance(hook, FunctionHook):
             raise TypeError(f"add_hook(): expected a FunctionHook, got {type(hook).__name__}")
         if self._hooks is None:
@@ -356,10 +358,8 @@ class FunctionNode:
         return tuple({**dict(state.function_hooks), **self._hooks}.values())
 
     @property
-    def output_data(self) -> tuple[Any, ...] | None:
-        """The outputs' arrays where they are retained, None elsewhere; None where no output is."""
-        if not self._kept_outputs:
-            return None
+    def output_data(self) -> tuple[Any, ...]:
+        """The outputs' arrays where they are retained, None elsewhere."""
         kept = dict(zip(self._kept_outputs, self._kept_output_arrays, strict=False))
         return tuple([kept.get(index) for index in range(self.output_count)])
 
@@ -375,17 +375,5 @@ class FunctionNode:
             shown = [f"{a.dtype}{list(a.shape)}" if hasattr(a, "shape") else type(a).__name__ for a in arrays]
         return f"{self.label}({', '.join(shown)}) on {self.device.name}"
 
-    def _check_outputs(self, outputs: tuple[Any, ...]) -> None:
-        for array in outputs:
-            if array is not None:
-                _refuse_nan(array, self.backend, f"NaN in the output of {self.label}")
-
     def __repr__(self) -> str:
         return f"<{self.label} at {id(self):#x}>"
-
-
-def _refuse_nan(array: Any, backend: Backend, what: str) -> None:
-    from kusari.dtypes import is_floating
-
-    if is_floating(backend.host_dtype(array.dtype)) and bool(backend.xp.any(backend.xp.isnan(array))):
-        raise RuntimeError(f"{what} (debug mode)")

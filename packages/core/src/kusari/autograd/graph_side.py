@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any, cast
 
+from kusari.autograd.description import describe, summarize
 from kusari.autograd.node import VariableNode
 from kusari.backend import Device
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class GraphSide:
-    """The part of Variable that leads into the graph, and its slots."""
+    """The part of Variable that leads into the graph, its texts, and its slots."""
 
     __slots__ = ("__dict__", "__weakref__", "_array", "_node", "device", "requires_grad")
 
@@ -66,6 +67,41 @@ class GraphSide:
     def label(self) -> str:
         """A short text for drawings: shape and dtype."""
         return self.node.label
+
+    def summary(self) -> str:
+        """Return one line: the name, or where the object is."""
+        return summarize(cast("Variable", self))
+
+    def debug_print(self) -> str:
+        """Return device, shape and dtype, and mean and standard deviation of the array and the gradient.
+
+        >>> print(kusari.Variable(np.asarray([1.0, 3.0], "f"), name="x").debug_print())
+        <variable x>
+        - device: numpy
+        - backend: <class 'numpy.ndarray'>
+        - shape: (2,)
+        - dtype: float32
+        - statistics: mean=2.00000000, std=1.00000000
+        - grad: None
+        """
+        return describe(cast("Variable", self))
+
+    @property
+    def grad_scale(self) -> float | None:
+        """What the gradient is multiplied by until it is used: the ``loss_scale`` of its backward; None: nothing."""
+        scale: float | None = self.__dict__.get("_grad_scale")
+        return scale
+
+    @grad_scale.setter
+    def grad_scale(self, scale: float | None) -> None:
+        if scale is not None:
+            self.__dict__["_grad_scale"] = scale
+        elif "_grad_scale" in self.__dict__:
+            del self.__dict__["_grad_scale"]
+
+    def set_creator(self, gen_func: Any) -> None:
+        """Make a function, of either kind, the one that made this Variable."""
+        self.node.set_creator(gen_func)
 
     def set_creator_node(self, function: FunctionNode) -> None:
         """Make ``function`` the one that made this Variable."""

@@ -96,6 +96,10 @@ class VariableNode:
         """Return the Variable that this node was made for, while it lives."""
         return None if self._variable is None else self._variable()
 
+    def set_creator(self, creator: Any) -> None:
+        """Make ``creator``, a function node or an old-style ``Function``, the function that made it."""
+        self.set_creator_node(getattr(creator, "node", creator))
+
     def set_creator_node(self, creator_node: FunctionNode) -> None:
         """Make ``creator_node`` the function that made it."""
         self.creator_node = creator_node

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import numbers
-from typing import Any
+from typing import Any, Final
 
 from kusari.autograd.function_node import FunctionNode
 from kusari.autograd.variable import Variable, as_variable, constant
 from kusari.errors import InvalidType
+
+INTEGERS: Final = "biu"
+"""The kinds of dtype that hold integers or truth values."""
 
 
 def is_scalar(value: Any) -> bool:
@@ -50,6 +53,24 @@ def refuse_promotion(node: FunctionNode, x: Any, y: Any) -> None:
             f"\nInvalid operation is performed in: {node.label} (Forward)\n\nExpect: operands of one dtype; "
             f"cast one with F.cast\nActual: {x.dtype} != {y.dtype}",
         )
+
+
+def refuse_integers(node: FunctionNode, x: Any) -> None:
+    """Raise where an array holds integers or truth values: the result would be floating, and no gradient its.
+
+    Raises:
+        InvalidType: Naming the operation and the kind of dtype.
+    """
+    kind = node.backend.host_dtype(x.dtype).kind
+    if kind in INTEGERS:
+        raise integers_refused(node.label, kind)
+
+
+def integers_refused(label: str, kind: str) -> InvalidType:
+    """Return the error of an operation on floating numbers that was given a dtype of another kind."""
+    expect, actual = "x.dtype.kind == f", f"{kind} != f"
+    head = f"\nInvalid operation is performed in: {label} (Forward)\n\n"
+    return InvalidType(expect, actual, f"{head}Expect: {expect}; cast it with F.cast\nActual: {actual}")
 
 
 def keep_dtype(node: FunctionNode, y: Any, x: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kusari.autograd import arithmetic, indexing, shaping
+from kusari.autograd import arithmetic, average, indexing, powers, shaping
 from kusari.autograd.variable import Variable
 
 
@@ -31,8 +31,10 @@ _METHODS: dict[str, Any] = {
     "__rmul__": arithmetic.multiply,
     "__truediv__": arithmetic.divide,
     "__rtruediv__": arithmetic.divide_from,
-    "__pow__": arithmetic.power,
-    "__rpow__": arithmetic.power_from,
+    "__floordiv__": arithmetic.floor_divide,
+    "__rfloordiv__": arithmetic.floor_divide_from,
+    "__pow__": powers.power,
+    "__rpow__": powers.power_from,
     "__matmul__": arithmetic.matmul,
     "__rmatmul__": arithmetic.matmul_from,
     "__neg__": arithmetic.negative,
@@ -42,7 +44,7 @@ _METHODS: dict[str, Any] = {
     "reshape": lambda self, *shape: shaping.reshape(self, _shape_of(shape)),
     "transpose": lambda self, *axes: shaping.transpose(self, _shape_of(axes)),
     "sum": shaping.sum,
-    "mean": shaping.mean,
+    "mean": average.mean,
     "T": property(lambda self: shaping.transpose(self), doc="The axes in reverse order."),  # noqa: PLW0108 - its own doc
 }
 for _name, _method in _METHODS.items():

@@ -195,6 +195,7 @@ class Parameter(HeldVariable):
 
     def set_zero_grad(self) -> None:
         """Do what `zerograd` does, without its warning."""
+        self.grad_scale = None
         if self.is_initialized:
             self.grad = self.xp.zeros_like(self.array)
         else:
@@ -214,10 +215,12 @@ class Parameter(HeldVariable):
         if not self.is_initialized:
             self.initialize(var.shape)
         own = self.grad_var
+        if own is None:
+            self.grad_scale = var.grad_scale
         moved = source if source.device.memory == self.device.memory else copy(source, self.device)
         self.grad_var = moved if own is None else own + moved
 
 
 def legacy_behavior() -> bool:
     """Tell whether ``config.legacy_behavior`` asks for what the original does by accident."""
-    return bool(getattr(config, "legacy_behavior", False))
+    return bool(config.legacy_behavior)

@@ -270,6 +270,14 @@ def sum_to(x: VariableLike, shape: Shape) -> Variable:
     return SumTo(shape).apply((x,))[0]
 
 
+def sum_like(node: FunctionNode, indexes: tuple[int, ...], gradients: tuple[Variable, ...]) -> tuple[Variable, ...]:
+    """Sum each gradient over the axes along which its input was broadcast."""
+    x, y = node.inputs
+    if x.shape == y.shape:
+        return gradients
+    return tuple([sum_to(g, node.inputs[i].shape) for i, g in zip(indexes, gradients, strict=True)])
+
+
 def cast(x: VariableLike, typ: dtypes.DTypeLike) -> Variable:
     """Return x in another dtype; the gradient comes back in x's.
 

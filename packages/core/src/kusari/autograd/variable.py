@@ -6,8 +6,10 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from kusari.autograd.backprop import backpropagate
+from kusari.autograd.backprop import backpropagate, note_grad_scale
 from kusari.autograd.graph_side import GraphSide
+from kusari.autograd.interchange import Interchange
+from kusari.autograd.legacy import LegacyVariable
 from kusari.autograd.node import VariableNode
 from kusari.backend import Device, device_of_array, get_device
 from kusari.backend.selection import DeviceLike
@@ -25,7 +27,7 @@ VariableLike: TypeAlias = Any
 _new = object.__new__
 
 
-class Variable(GraphSide):
+class Variable(GraphSide, Interchange, LegacyVariable):
     """An array that remembers how it was made, so that gradients can flow back through it.
 
     Args:
@@ -181,6 +183,7 @@ class Variable(GraphSide):
 
     def cleargrad(self) -> None:
         """Forget the gradient."""
+        self.grad_scale = None
         if self._node is not None:
             self._node.grad_var = None
 
@@ -190,6 +193,7 @@ class Variable(GraphSide):
         Deprecated: use `cleargrad`.
         """
         warnings.warn("zerograd() is deprecated; use cleargrad()", DeprecationWarning, stacklevel=2)
+        self.grad_scale = None
         self.grad = self.xp.zeros_like(self._array)
 
     def addgrad(self, var: Variable) -> None:
@@ -198,6 +202,8 @@ class Variable(GraphSide):
         if source is None:
             return
         own = self.grad_var
+        if own is None:
+            self.grad_scale = var.grad_scale
         self.grad_var = source if own is None else own + source
 
     def copydata(self, var: Variable) -> None:
@@ -220,7 +226,8 @@ class Variable(GraphSide):
         Args:
             retain_grad: Leave gradients on the Variables between, too.
             enable_double_backprop: Record the gradients' own graph, so that they can be differentiated again.
-            loss_scale: What the gradient starts with, instead of 1.
+            loss_scale: What the gradient starts with, instead of 1. It is noted on the leaves (``grad_scale``), whose
+                gradients an optimizer's ``update()`` divides by it.
             on_final: Called with the node of each leaf when its gradient is final.
 
         Raises:
@@ -236,6 +243,8 @@ class Variable(GraphSide):
         # Gradients that were set on the same function's other outputs take part, as they always did.
         seeds = [(node, seed), *node.creator_node.gradients_beside(node)]
         call_in_state(state, backpropagate, seeds, retain_grad, on_final)
+        if loss_scale is not None:
+            note_grad_scale(node, loss_scale)
 
     def _seed(self, loss_scale: float | None) -> Variable:
         """Return the gradient to start from: what is there, else ones (or the loss scale) for one element."""
@@ -268,8 +277,7 @@ class Variable(GraphSide):
     def __bool__(self) -> bool:
         raise TypeError("a Variable has no truth value: compare its array, or test `is not None`")
 
-    def __hash__(self) -> int:
-        return id(self) >> 4
+    __hash__ = None  # type: ignore[assignment]  # as every class whose == does not tell equality
 
     def _refuse_comparison(self, other: object) -> Any:
         raise TypeError("Variables are not compared: compare their arrays (x.array < y.array), or identity with `is`")
@@ -296,6 +304,8 @@ class Variable(GraphSide):
         def __rmul__(self, other: Any) -> Variable: ...
         def __truediv__(self, other: Any) -> Variable: ...
         def __rtruediv__(self, other: Any) -> Variable: ...
+        def __floordiv__(self, other: Any) -> Variable: ...
+        def __rfloordiv__(self, other: Any) -> Variable: ...
         def __pow__(self, other: Any) -> Variable: ...
         def __rpow__(self, other: Any) -> Variable: ...
         def __matmul__(self, other: Any) -> Variable: ...
@@ -306,7 +316,7 @@ class Variable(GraphSide):
         def reshape(self, *shape: Any) -> Variable: ...
         def transpose(self, *axes: Any) -> Variable: ...
         def sum(self, axis: Any = None, keepdims: bool = False) -> Variable: ...
-        def mean(self, axis: Any = None, keepdims: bool = False) -> Variable: ...
+        def mean(self, axis: Any = None, *, weights: Any = None, keepdims: bool = False) -> Variable: ...
 
 
 def _refuse_unknown(unknown: dict[str, Any]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import random
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 _lock: Final = threading.Lock()
 _streams: Final[dict[str, Any]] = {}
+_awaited: Final[dict[str, Any]] = {}
+"""States that `restore_streams` has for streams not opened yet."""
 _root: list[np.random.SeedSequence] = []
 
 
@@ -94,6 +98,7 @@ def seed(value: int) -> None:
     with _lock:
         _root[:] = [np.random.SeedSequence(value)]
         _streams.clear()
+        _awaited.clear()
 
 
 def _seed_of(name: str) -> np.random.SeedSequence:
@@ -105,11 +110,17 @@ def _seed_of(name: str) -> np.random.SeedSequence:
     return np.random.SeedSequence(entropy=root.entropy, spawn_key=tuple(name.encode()))
 
 
+def _open(name: str, stream: Any) -> None:
+    _streams[name] = stream
+    if name in _awaited:
+        _set_state(stream, _awaited.pop(name))
+
+
 def host_generator() -> np.random.Generator:
     """Return the host's generator: initializers and other host-side draws share it."""
     with _lock:
         if "host" not in _streams:
-            _streams["host"] = np.random.default_rng(_seed_of("host"))
+            _open("host", np.random.default_rng(_seed_of("host")))
         generator: np.random.Generator = _streams["host"]
         return generator
 
@@ -119,7 +130,7 @@ def random_source(backend: Backend) -> RandomSource:
     with _lock:
         if backend.name not in _streams:
             words = _seed_of(backend.name).generate_state(2, np.uint32)
-            _streams[backend.name] = backend.random(int(words[0]) << 32 | int(words[1]))
+            _open(backend.name, backend.random(int(words[0]) << 32 | int(words[1])))
         source: RandomSource = _streams[backend.name]
         return source
 
@@ -156,11 +167,67 @@ def _go_to(moment: StreamStates) -> None:
         _streams.clear()  # streams opened later start anew from their seeds
         _streams.update(moment.streams)
         for name, stream in moment.streams.items():
-            if isinstance(stream, np.random.Generator):
-                stream.bit_generator.state = moment.states[name]
-            else:
-                stream.set_state(moment.states[name])
+            _set_state(stream, moment.states[name])
 
 
 def _state_of(stream: Any) -> Any:
     return stream.bit_generator.state if isinstance(stream, np.random.Generator) else stream.get_state()
+
+
+def _set_state(stream: Any, state: Any) -> None:
+    if isinstance(stream, np.random.Generator):
+        stream.bit_generator.state = state
+    else:
+        stream.set_state(state)
+
+
+def save_streams() -> str:
+    """Return, as JSON text, where every random stream of the process is.
+
+    That is the root seed and the streams opened so far, NumPy's global stream, and that of Python's ``random``: a
+    dataset may draw from those.
+
+    >>> text = save_streams()
+    >>> first = host_generator().random()
+    >>> restore_streams(text)
+    >>> host_generator().random() == first
+    True
+    """
+    streams = StreamStates().states
+    state = {
+        "root": None if not _root else _root[0].entropy,
+        "streams": streams | {name: value for name, value in _awaited.items() if name not in streams},
+        "numpy": np.random.get_state(legacy=False),  # noqa: NPY002
+        "python": random.getstate(),
+    }
+    return json.dumps(state, default=_as_json)
+
+
+def restore_streams(text: str) -> None:
+    """Go to where `save_streams` was called; streams that are opened later in this process go there, too."""
+    state = json.loads(text, object_hook=_from_json)
+    with _lock:
+        _root[:] = [] if state["root"] is None else [np.random.SeedSequence(state["root"])]
+        _awaited.clear()
+        for name in _streams.keys() - state["streams"].keys():
+            del _streams[name]  # it was not open then, and starts anew from its seed
+        for name, value in state["streams"].items():
+            if name in _streams:
+                _set_state(_streams[name], value)
+            else:
+                _awaited[name] = value
+    np.random.set_state(state["numpy"])  # noqa: NPY002
+    version, internal, gauss = state["python"]
+    random.setstate((version, tuple(internal), gauss))
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return {"array": value.tolist(), "dtype": value.dtype.name}
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"a random stream's state has a {type(value).__name__}; expected numbers, texts and host arrays")
+
+
+def _from_json(value: dict[str, Any]) -> Any:
+    return np.asarray(value["array"], dtype=value["dtype"]) if value.keys() == {"array", "dtype"} else value

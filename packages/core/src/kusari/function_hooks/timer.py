@@ -42,6 +42,9 @@ class TimerHook(FunctionHook):
     def backward_postprocess(self, function: FunctionNode, in_data: tuple[Any, ...], out_grad: tuple[Any, ...]) -> None:
         self._watch.end()
 
+    def failed(self, function: FunctionNode, error: BaseException) -> None:
+        self._watch.give_up()
+
     def total_time(self) -> float:
         """Return the seconds of the outermost calls."""
         return self._watch.total_time()

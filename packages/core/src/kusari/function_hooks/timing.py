@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import Final, NamedTuple, TextIO
+from collections.abc import Sequence
+from typing import Final, NamedTuple, TextIO, TypedDict
 
 from kusari.backend import Backend, Event
 
 UNITS: Final = {"sec": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 
 
-class Record(NamedTuple):
-    """The time of all calls of one name."""
+class Record(TypedDict):
+    """The time of all calls of one name, and how many they were."""
 
     elapsed_time: float
     """Seconds."""
@@ -58,6 +59,10 @@ class Stopwatch:
         if not self._open:
             self._outermost += seconds
 
+    def give_up(self) -> None:
+        """Forget the call that began last: it failed."""
+        self._open.pop()
+
     def total_time(self) -> float:
         """Return the seconds of the outermost calls; those inside them count once."""
         return self._outermost
@@ -66,8 +71,9 @@ class Stopwatch:
         """Return the time and number of calls by name, in the order of the first call."""
         table: dict[str, Record] = {}
         for name, seconds in self.call_history:
-            before = table.get(name, Record(0.0, 0))
-            table[name] = Record(before.elapsed_time + seconds, before.occurrence + 1)
+            record = table.setdefault(name, Record(elapsed_time=0.0, occurrence=0))
+            record["elapsed_time"] += seconds
+            record["occurrence"] += 1
         return table
 
 
@@ -88,13 +94,19 @@ def print_report(title: str, summary: dict[str, Record], unit: str = "auto", fil
     if not summary:
         raise ValueError("nothing was timed: run a function or link while the hook is in force")
     out = sys.stdout if file is None else file
-    common = _unit_for(max(record.elapsed_time for record in summary.values())) if unit == "auto" else unit
-    width = max(len(title), *map(len, summary))
-    print(f"{title:{width}}  ElapsedTime  Occurrence", file=out)
+    common = _unit_for(max(record["elapsed_time"] for record in summary.values())) if unit == "auto" else unit
+    rows = [(title, "ElapsedTime", "Occurrence")]
     for name, record in summary.items():
-        one = _unit_for(record.elapsed_time) if unit == "auto_foreach" else common
-        time = f"{record.elapsed_time * UNITS[one]:.3f}{one}"
-        print(f"{name:{width}}  {time:>11}  {record.occurrence:>10}", file=out)
+        one = _unit_for(record["elapsed_time"]) if unit == "auto_foreach" else common
+        rows.append((name, f"{record['elapsed_time'] * UNITS[one]:.2f}{one}", str(record["occurrence"])))
+    print_columns(rows, out)
+
+
+def print_columns(rows: Sequence[tuple[str, ...]], file: TextIO) -> None:
+    """Print rows of text in columns, flush right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)), file=file)
 
 
 def _unit_for(seconds: float) -> str:

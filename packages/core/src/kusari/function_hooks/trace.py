@@ -51,6 +51,9 @@ class TraceHook(FunctionHook):
     def backward_postprocess(self, function: FunctionNode, in_data: tuple[Any, ...], out_grad: tuple[Any, ...]) -> None:
         self._close(function, "backward", out_grad)
 
+    def failed(self, function: FunctionNode, error: BaseException) -> None:
+        self._open.pop()
+
     def _close(self, function: FunctionNode, phase: str, arrays: tuple[Any, ...]) -> None:
         if self._synchronize:
             function.backend.synchronize(function.device.index)

@@ -2,6 +2,8 @@
 
 from kusari.kernels import activation as activation
 from kusari.kernels import conv as conv
+from kusari.kernels import crf as crf
+from kusari.kernels import ctc as ctc
 from kusari.kernels import einsum as einsum
 from kusari.kernels import elementwise as elementwise
 from kusari.kernels import embed as embed
@@ -14,6 +16,7 @@ from kusari.kernels import indexing as indexing
 from kusari.kernels import linalg as linalg
 from kusari.kernels import linear as linear
 from kusari.kernels import local_conv as local_conv
+from kusari.kernels import loss as loss
 from kusari.kernels import n_step_rnn as n_step_rnn
 from kusari.kernels import noise as noise
 from kusari.kernels import norm as norm

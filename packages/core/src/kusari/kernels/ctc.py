@@ -142,7 +142,7 @@ class CTC(Family[CTCProblem]):
             counts=xp.expand_dims(inside[1:-1, :], axis=0) & xp.expand_dims(frame, axis=1),
             frame=frame,
             instead=xp.where(waits, zero, never),
-            over=(symbol[1:, :] != symbol[:-1, :]) & (symbol[1:, :] != self.problem.blank),
+            over=symbol[1:, :] != symbol[:-1, :],
             end=xp.where(last[1:, :], zero, never),
         )
 
@@ -158,10 +158,8 @@ class CTC(Family[CTCProblem]):
         picked = xp.take(flat, xp.reshape(self.numbers(route.symbol), (-1,)), axis=1)
         # −∞ for a symbol that cannot be would be NaN in a difference.
         picked = xp.maximum(xp.reshape(picked, (frames, m, batch)), LOG_ZERO)
-        label = xp.concat(
-            (route.instead[:, :1, :], xp.where(route.counts, picked, route.instead[:, 1:-1, :]), route.instead[:, -1:, :]),
-            axis=1,
-        )  # fmt: skip
+        picked = xp.where(route.counts, picked, route.instead[:, 1:-1, :])
+        label = xp.concat((route.instead[:, :1, :], picked, route.instead[:, -1:, :]), axis=1)
         blank = xp.where(route.frame, xp.maximum(log_p[:, :, self.problem.blank], LOG_ZERO), LOG_ZERO)
         return label, blank
 

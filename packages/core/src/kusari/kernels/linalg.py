@@ -28,7 +28,19 @@ def cholesky(backend: Backend, a: Array) -> Array:
 
 
 @kernel(extension="linalg")
-def symmetric_eigen(backend: Backend, a: Array) -> tuple[Array, Array]:
-    """Eigenvalues (…, N), ascending, and eigenvectors (…, N, N) in columns, of each symmetric matrix of a (…, N, N)."""
-    values, vectors = backend.xp.linalg.eigh(a)
-    return values, vectors
+def inverse_square_root(backend: Backend, a: Array) -> Array:
+    """a^−½ for each symmetric positive definite matrix of a (…, N, N)."""
+    xp = backend.xp
+    values, vectors = xp.linalg.eigh(a)
+    return xp.matmul(vectors / xp.expand_dims(xp.sqrt(values), axis=-2), xp.matrix_transpose(vectors))
+
+
+@kernel(extension="linalg")
+def solve_lyapunov(backend: Backend, a: Array, b: Array) -> Array:
+    """The z with a z + z a = b, for each symmetric positive definite matrix of a (…, N, N) and any of b (…, N, N)."""
+    xp = backend.xp
+    values, vectors = xp.linalg.eigh(a)
+    back = xp.matrix_transpose(vectors)
+    # Along the eigenvectors, the equation is one of numbers.
+    z = xp.matmul(xp.matmul(back, b), vectors) / (xp.expand_dims(values, axis=-1) + xp.expand_dims(values, axis=-2))
+    return xp.matmul(xp.matmul(vectors, z), back)

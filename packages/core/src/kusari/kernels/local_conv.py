@@ -6,6 +6,7 @@ import math
 from typing import Any, NamedTuple
 
 from kusari.backend import Family
+from kusari.kernels.linear import product
 from kusari.kernels.window import Window, to_channels_first, to_channels_last
 from kusari.types import Array, Shape
 
@@ -37,7 +38,7 @@ class LocalConvolution(Family[LocalConvolutionProblem]):
     def forward(self, x: Array, W: Array) -> Array:
         """Return y (N, O, H', W')."""
         xp, (height, width) = self.backend.xp, self.problem.out_shape
-        y = xp.matmul(self._columns(x), self._matrices(W))  # (H'W', N, O)
+        y = product(self.backend, self._columns(x), self._matrices(W))  # (H'W', N, O)
         y = xp.reshape(y, (height, width, *y.shape[1:]))
         return xp.permute_dims(y, (2, 3, 0, 1))
 
@@ -46,7 +47,7 @@ class LocalConvolution(Family[LocalConvolutionProblem]):
         xp, problem = self.backend.xp, self.problem
         n, c, *spatial = problem.x
         taps = math.prod(problem.window.size)
-        columns = xp.matmul(self._flat(gy), xp.matrix_transpose(self._matrices(W)))
+        columns = product(self.backend, self._flat(gy), xp.matrix_transpose(self._matrices(W)))
         columns = xp.reshape(columns, (*problem.out_shape, n, taps, c))
         gx: Array = xp.zeros((n, *spatial, c), dtype=gy.dtype, device=gy.device)
         for index, tap in enumerate(problem.window.taps(problem.out_shape)):
@@ -57,9 +58,8 @@ class LocalConvolution(Family[LocalConvolutionProblem]):
         """Return the gradient of W."""
         xp, problem = self.backend.xp, self.problem
         o, height, width, c, *size = problem.W
-        product = xp.matmul(xp.matrix_transpose(self._columns(x)), self._flat(gy))  # (H'W', taps · C, O)
-        product = xp.reshape(product, (height, width, *size, c, o))
-        return xp.permute_dims(product, (5, 0, 1, 4, 2, 3))
+        gW = product(self.backend, xp.matrix_transpose(self._columns(x)), self._flat(gy))  # (H'W', taps · C, O)
+        return xp.permute_dims(xp.reshape(gW, (height, width, *size, c, o)), (5, 0, 1, 4, 2, 3))
 
     def _columns(self, x: Array) -> Array:
         """Return what each place sees: (H'W', N, taps · C)."""

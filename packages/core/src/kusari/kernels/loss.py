@@ -15,9 +15,10 @@ def huber(backend: Backend, d: Array, delta: float) -> Array:
 
 @kernel(elementwise=True)
 def sigmoid_cross_entropy(backend: Backend, x: Array, t: Array) -> Array:
-    """−t log σ(x) − (1 − t) log(1 − σ(x)), and 0 where t is −1.
+    """−t log σ(x) − (1 − t) log(1 − σ(x)) for t of 0 or 1, and 0 where t is −1.
 
-    As max(x, 0) − tx + log(1 + exp(−|x|)): nothing overflows.
+    As log(1 + eᶻ) = max(z, 0) + log(1 + exp(−|z|)) of z = (1 − 2t) x, which is x or −x: nothing overflows.
     """
     xp = backend.xp
-    return xp.where(t == -1, 0, xp.maximum(x, 0) - t * x + xp.log1p(xp.exp(-abs(x))))
+    z = (1 - 2 * t) * x
+    return xp.where(t == -1, 0, xp.maximum(z, 0) + xp.log1p(xp.exp(-abs(z))))

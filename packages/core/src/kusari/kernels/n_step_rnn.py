@@ -8,6 +8,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 from kusari.backend import Backend, Family
 from kusari.kernels import activation
 from kusari.kernels.activation import Activation, sigmoid, sigmoid_grad, tanh_grad
+from kusari.kernels.linear import product
 from kusari.kernels.rnn import run_gates, run_gates_backward
 from kusari.types import Array, Shape
 
@@ -290,7 +291,8 @@ class Recurrence(Family[RecurrenceProblem]):
         g = cell.gates
         Wx, Wh = xp.concat(weights.matrices[:g], axis=0), xp.concat(weights.matrices[g:], axis=0)
         bx, bh = xp.concat(weights.biases[:g], axis=0), xp.concat(weights.biases[g:], axis=0)
-        zx = xp.matmul(x, xp.matrix_transpose(Wx)) + (bx + bh if cell.joined else bx)
+        zx = product(backend, x, xp.matrix_transpose(Wx))
+        zx += bx + bh if cell.joined else bx  # in place: 38 ms at (10000, 512) in float32; with a second array 72
         to_gates = xp.matrix_transpose(Wh)
         states = Sequences(h0, self._join)
         cells = None if c0 is None else Sequences(c0, self._join)
@@ -298,7 +300,7 @@ class Recurrence(Family[RecurrenceProblem]):
         for rows in walk(self.problem.batch_sizes, backwards):
             n = rows.stop - rows.start
             h, c = states.first(n), None if cells is None else cells.first(n)
-            zh = xp.matmul(h, to_gates)
+            zh = product(backend, h, to_gates)
             states.active, c_next, kept = cell.step(backend, zx[rows, :], zh if cell.joined else zh + bh, h, c)
             if cells is not None:
                 cells.active = c_next
@@ -332,7 +334,7 @@ class Recurrence(Family[RecurrenceProblem]):
         self, run: Run, gy: Array, ghy: Array, gcy: Array | None
     ) -> tuple[Array, Array, Array | None, LayerWeights]:
         """Return the gradients of a layer's inputs, first states, first cells and parameters, in one direction."""
-        backend, xp, cell = self.backend, self.backend.xp, CELLS[self.problem.cell]
+        backend, cell = self.backend, CELLS[self.problem.cell]
         states = Sequences(ghy, self._join)
         cells = None if gcy is None else Sequences(gcy, self._join)
         made: list[CellGradients] = []
@@ -340,7 +342,7 @@ class Recurrence(Family[RecurrenceProblem]):
             n = step.rows.stop - step.rows.start
             gh, gc = states.first(n) + gy[step.rows, :], None if cells is None else cells.first(n)
             one = cell.backward(backend, step.kept, step.h, step.c, gh, gc)
-            through_gates = xp.matmul(one.zh, run.Wh)
+            through_gates = product(backend, one.zh, run.Wh)
             states.active = through_gates if one.h is None else one.h + through_gates
             if cells is not None:
                 cells.active = one.c
@@ -351,7 +353,7 @@ class Recurrence(Family[RecurrenceProblem]):
         gzh = gzx if cell.joined else self._join([one.zh for one in made])
         h = self._join([step.h for step in (reversed(run.steps) if run.backwards else run.steps)])
         return (
-            xp.matmul(gzx, run.Wx),
+            product(backend, gzx, run.Wx),
             states.all(),
             None if cells is None else cells.all(),
             self._parameter_gradients(run.x, h, gzx, gzh),
@@ -359,13 +361,14 @@ class Recurrence(Family[RecurrenceProblem]):
 
     def _parameter_gradients(self, x: Array, h: Array, gzx: Array, gzh: Array) -> LayerWeights:
         """Return the gradients of a layer's parameters, from what was fed to its gates and the gates' gradients."""
-        xp, g, units = self.backend.xp, CELLS[self.problem.cell].gates, h.shape[1]
-        to_x = xp.reshape(xp.matmul(xp.matrix_transpose(gzx), x), (g, units, x.shape[1]))
-        to_h = xp.reshape(xp.matmul(xp.matrix_transpose(gzh), h), (g, units, units))
-        biases = [xp.reshape(xp.sum(gz, axis=0, dtype=gz.dtype), (g, units)) for gz in (gzx, gzh)]
+        backend, xp, g, units = self.backend, self.backend.xp, CELLS[self.problem.cell].gates, h.shape[1]
+        to_x = xp.reshape(product(backend, xp.matrix_transpose(gzx), x), (g, units, x.shape[1]))
+        to_h = xp.reshape(product(backend, xp.matrix_transpose(gzh), h), (g, units, units))
+        to_bx = xp.reshape(xp.sum(gzx, axis=0, dtype=gzx.dtype), (g, units))
+        to_bh = to_bx if gzh is gzx else xp.reshape(xp.sum(gzh, axis=0, dtype=gzh.dtype), (g, units))
         return LayerWeights(
             tuple([side[gate, ...] for side in (to_x, to_h) for gate in range(g)]),
-            tuple([side[gate, ...] for side in biases for gate in range(g)]),
+            tuple([side[gate, ...] for side in (to_bx, to_bh) for gate in range(g)]),
         )
 
     def _join(self, parts: list[Array]) -> Array:

@@ -78,14 +78,18 @@ class Normalization(Family[NormalizationProblem]):
         if problem.activation is not None:
             assert y is not None
             g = problem.activation.backpropagate(self.backend, self._widen(y), g)
+        centred = self._widen(x) - self._align(mean, problem.kept_axes)
         inverse = 1 / xp.sqrt(self._align(var, problem.kept_axes) + problem.eps)
-        normal = (self._widen(x) - self._align(mean, problem.kept_axes)) * inverse
         scale = self._align(gamma, self._parameter_axes)
         others = tuple(axis for axis in range(x.ndim) if axis not in self._parameter_axes)
-        ggamma, gbeta = xp.sum(g * normal, axis=others, keepdims=True), xp.sum(g, axis=others, keepdims=True)
-        if problem.parameter_axes is None:  # the two sums that gx needs are these, times γ
-            gx = (g - gbeta / problem.members - normal * (ggamma / problem.members)) * (scale * inverse)
+        gbeta = xp.sum(g, axis=others, keepdims=True)
+        if problem.parameter_axes is None:  # the two sums that gx needs are the parameters' gradients, times γ
+            ggamma = xp.sum(g * centred, axis=others, keepdims=True) * inverse
+            share = scale * inverse / problem.members
+            gx = g * (scale * inverse) - centred * (share * inverse * ggamma) - share * gbeta
         else:
+            normal = centred * inverse
+            ggamma = xp.sum(g * normal, axis=others, keepdims=True)
             g = g * scale
             along = xp.sum(g * normal, axis=problem.axes, keepdims=True) / problem.members
             gx = (g - xp.sum(g, axis=problem.axes, keepdims=True) / problem.members - normal * along) * inverse

@@ -13,7 +13,7 @@ from kusari.kernels.scatter import scatter_sum
 from kusari.types import Array, Shape
 
 BLOCK: int = 1 << 24
-"""How many pixels of x are copied at a time: 128 RoIs of an image (512, 38, 50) in float32 would take 500 MB."""
+"""How many elements are made at a time: copies of an image (512, 38, 50) for 128 RoIs would take 500 MB."""
 
 
 class RoiProblem(NamedTuple):
@@ -60,10 +60,10 @@ class RoiAverage(Family[RoiProblem]):
         """Return y for another x under the same weights: `grad_input`'s own gradient."""
         xp, (image, down, across), (_, c, h, w) = self.backend.xp, kept, self.problem.x
         parts = []
-        for block in _blocks(self.problem):
-            pixels = xp.reshape(xp.take(x, image[block], axis=0), (-1, c * h, w))
-            rows = xp.matmul(pixels, xp.matrix_transpose(across[block, :, :]))
-            rows = xp.reshape(rows, (rows.shape[0], c, h, -1))
+        for block in _blocks(self.problem, c * h * w):
+            pixels = xp.take(x, image[block], axis=0)
+            rows = xp.matmul(xp.reshape(pixels, (pixels.shape[0], c * h, w)), xp.matrix_transpose(across[block, :, :]))
+            rows = xp.reshape(rows, (pixels.shape[0], c, h, across.shape[1]))
             parts.append(xp.matmul(xp.expand_dims(down[block, :, :], axis=1), rows))
         return xp.concat(parts, axis=0)
 
@@ -71,10 +71,11 @@ class RoiAverage(Family[RoiProblem]):
         """Return the gradient of x."""
         xp, (image, down, across), (n, c, h, w) = self.backend.xp, kept, self.problem.x
         gx = xp.zeros((n, c, h, w), dtype=gy.dtype, device=gy.device)
-        for block in _blocks(self.problem):
+        for block in _blocks(self.problem, c * h * w):
             rows = xp.matmul(xp.expand_dims(xp.matrix_transpose(down[block, :, :]), axis=1), gy[block, ...])
-            pixels = xp.matmul(xp.reshape(rows, (rows.shape[0], c * h, -1)), across[block, :, :])
-            pixels = xp.reshape(pixels, (-1, c, h, w))
+            count = rows.shape[0]
+            pixels = xp.matmul(xp.reshape(rows, (count, c * h, across.shape[1])), across[block, :, :])
+            pixels = xp.reshape(pixels, (count, c, h, w))
             gx += scatter_sum(self.backend, pixels, image[block], 0, n)
         return gx
 
@@ -83,8 +84,11 @@ class RoiAverage(Family[RoiProblem]):
         backend, problem = self.backend, self.problem
         if problem.samples is not None:
             return _points(backend, problem, rois, axis).weights(backend)
-        seen = backend.xp.astype(_mask(backend, problem, rois, axis), rois.dtype)
-        return seen / backend.xp.maximum(backend.xp.sum(seen, axis=-1, keepdims=True), 1)
+        xp = backend.xp
+        begin, end = (xp.expand_dims(bound, axis=-1) for bound in _bounds(backend, problem, rois, axis))
+        pixel = xp.arange(problem.x[2 + axis], dtype=xp.int64, device=rois.device)
+        seen = xp.astype((begin <= pixel) & (pixel < end), rois.dtype)
+        return seen / xp.maximum(xp.sum(seen, axis=-1, keepdims=True), 1)
 
 
 class RoiMax(Family[RoiProblem]):
@@ -122,26 +126,60 @@ class RoiMax(Family[RoiProblem]):
         return xp.permute_dims(xp.reshape(gx, (c, n, h, w)), (1, 0, 2, 3))
 
     def _over_pixels(self, x: Array, rois: Array, image: Array) -> tuple[Array, Any]:
-        """Take each bin's maximum along its rows, then of these."""
-        xp, problem, (h, w) = self.backend.xp, self.problem, self.problem.x[2:]
-        down, across = (_mask(self.backend, problem, rois, axis) for axis in (0, 1))
+        """Take the maximum along the rows of each bin, then of these."""
+        xp, problem, (c, h, w) = self.backend.xp, self.problem, self.problem.x[1:]
+        down, across = (_bounds(self.backend, problem, rois, axis) for axis in (0, 1))
+        row = xp.arange(h, dtype=xp.int64, device=rois.device)
         highest, places = [], []
-        for block in _blocks(problem):
-            pixels = xp.take(x, image[block], axis=0)
-            in_rows = [xp.where(across[block, None, None, j, :], pixels, -math.inf) for j in range(problem.out[1])]
-            best = xp.stack([xp.max(seen, axis=-1) for seen in in_rows], axis=-1)  # (R, C, H, W')
-            column = xp.stack([xp.argmax(seen, axis=-1) for seen in in_rows], axis=-1)
-            in_bins = [xp.where(down[block, None, i, :, None], best, -math.inf) for i in range(problem.out[0])]
-            row = xp.stack([xp.argmax(seen, axis=2) for seen in in_bins], axis=2)  # (R, C, H', W')
-            highest.append(xp.stack([xp.max(seen, axis=2) for seen in in_bins], axis=2))
-            places.append(row * w + xp.take_along_axis(column, row, axis=2))
-        found = xp.expand_dims(xp.any(down, axis=-1), axis=-1) & xp.expand_dims(xp.any(across, axis=-1), axis=-2)
-        y = xp.permute_dims(xp.concat(highest, axis=0), (1, 0, 2, 3))
-        if problem.fast_rcnn:
-            y = xp.where(found, y, 0)
-        place = xp.astype(xp.permute_dims(xp.concat(places, axis=0), (1, 0, 2, 3)), xp.int64)
+        for block in _blocks(problem, c * h * problem.out[1]):
+            best, column = self._along_rows(x, image[block], across[0][block, :], across[1][block, :])
+            here = (down[0][block, :, None] <= row) & (row < down[1][block, :, None])
+            in_bins = [xp.where(here[:, None, None, i, :], best, -math.inf) for i in range(problem.out[0])]
+            chosen = xp.stack([xp.argmax(seen, axis=-1) for seen in in_bins], axis=-1)  # (R, W', C, H')
+            highest.append(xp.take_along_axis(best, chosen, axis=-1))
+            places.append(chosen * w + xp.take_along_axis(column, chosen, axis=-1))
+        y, place = (xp.permute_dims(xp.concat(parts, axis=0), (2, 0, 3, 1)) for parts in (highest, places))
+        found = xp.expand_dims(down[0] < down[1], axis=-1) & xp.expand_dims(across[0] < across[1], axis=-2)
+        y = xp.where(found, y, 0 if problem.fast_rcnn else -math.inf)
         number = self._channel(image) + xp.reshape(image, (-1, 1, 1)) * (h * w) + place
         return y, [(number, xp.astype(found, x.dtype))]
+
+    def _along_rows(self, x: Array, image: Array, begin: Array, end: Array) -> tuple[Array, Array]:
+        """Return the maximum over the columns begin … end − 1 of every row, and where it is: (R, W', C, H).
+
+        The maximum over 2, 4, 8 … columns is that over two halves; and any number of columns is two such runs, which
+        may overlap. So this takes log₂ W passes over x, however many RoIs there are.
+        """
+        xp, (n, c, h, w) = self.backend.xp, self.problem.x
+        highest = xp.permute_dims(x, (0, 3, 1, 2))
+        place = xp.reshape(xp.arange(w, dtype=xp.int64, device=x.device), (1, w, 1, 1))
+        place = xp.broadcast_to(place, highest.shape)
+        shape, length, run = (*begin.shape, c, h), xp.expand_dims(end - begin, axis=(2, 3)), 1
+        best = xp.full(shape, -math.inf, dtype=x.dtype, device=x.device)
+        column = xp.zeros(shape, dtype=xp.int64, device=x.device)
+        while True:
+            fits = (length >= run) & (length < 2 * run)
+            starts = w - run + 1
+            for start in (begin, end - run):
+                index = xp.reshape(xp.expand_dims(image, axis=1) * starts + xp.clip(start, 0, starts - 1), (-1,))
+                one, where = (
+                    xp.reshape(xp.take(xp.reshape(a, (n * starts, c * h)), index, axis=0), shape)
+                    for a in (highest, place)
+                )
+                better = fits & self._exceeds(one, best)
+                best, column = xp.where(better, one, best), xp.where(better, where, column)
+            if 2 * run > w:
+                return best, column
+            first, second = highest[:, : starts - run, :, :], highest[:, run:, :, :]
+            better = self._exceeds(second, first)
+            highest = xp.where(better, second, first)
+            place = xp.where(better, place[:, run:, :, :], place[:, : starts - run, :, :])
+            run *= 2
+
+    def _exceeds(self, a: Array, b: Array) -> Array:
+        """Tell where a > b, or a is the first NaN."""
+        xp = self.backend.xp
+        return (a > b) | xp.isnan(a) & ~xp.isnan(b)
 
     def _over_points(self, x: Array, rois: Array, image: Array) -> tuple[Array, Any]:
         """Take the maximum over the points, one in each bin at a time."""
@@ -162,7 +200,7 @@ class RoiMax(Family[RoiProblem]):
                     for number, weight in corners
                 )
                 inside = down.holds(self.backend, i) & across.holds(self.backend, j)
-                better = inside & ((value > best) | xp.isnan(value) & ~xp.isnan(best))
+                better = inside & self._exceeds(value, best)
                 best = xp.where(better, value, best)
                 chosen = xp.where(better, i * columns + j, chosen)
         found = xp.astype(chosen >= 0, x.dtype)
@@ -257,23 +295,22 @@ def _points(backend: Backend, problem: RoiProblem, rois: Array, axis: int) -> Po
     return Points(low + place * size, size / number, number, problem.x[2 + axis])
 
 
-def _mask(backend: Backend, problem: RoiProblem, rois: Array, axis: int) -> Array:
-    """Tell which rows (columns) of x each bin of each RoI has: (R, bins, length)."""
-    xp, bins = backend.xp, problem.out[axis]
+def _bounds(backend: Backend, problem: RoiProblem, rois: Array, axis: int) -> tuple[Array, Array]:
+    """Return the first row (column) of x that each bin of each RoI has, and the one behind the last: (R, bins)."""
+    xp, bins, length = backend.xp, problem.out[axis], problem.x[2 + axis]
     low, high = (
         xp.astype(xp.round(xp.reshape(rois[:, place], (-1, 1)) * problem.scale), xp.int64) for place in (axis, axis + 2)
     )
     size = xp.maximum(high - low + int(problem.fast_rcnn), 1)
     place = xp.arange(bins, dtype=xp.int64, device=rois.device)
-    begin = xp.expand_dims(low + xp.floor_divide(place * size, bins), axis=-1)
-    end = xp.expand_dims(low - xp.floor_divide(-(place + 1) * size, bins), axis=-1)  # rounded up
-    pixel = xp.arange(problem.x[2 + axis], dtype=xp.int64, device=rois.device)
-    return (begin <= pixel) & (pixel < end)
+    begin = low + xp.floor_divide(place * size, bins)
+    end = low - xp.floor_divide(-(place + 1) * size, bins)  # rounded up
+    return xp.clip(begin, 0, length), xp.clip(end, 0, length)
 
 
-def _blocks(problem: RoiProblem) -> Iterator[slice]:
-    """Yield slices of RoIs, so many at a time that their images have `BLOCK` pixels; one slice where there is none."""
-    step = max(1, BLOCK // max(1, math.prod(problem.x[1:])))
+def _blocks(problem: RoiProblem, elements: int) -> Iterator[slice]:
+    """Yield slices of RoIs, so many at a time that they take `BLOCK`, each ``elements``; one slice for no RoI."""
+    step = max(1, BLOCK // max(1, elements))
     for begin in range(0, max(problem.rois, 1), step):
         yield slice(begin, min(begin + step, problem.rois))
 

@@ -101,8 +101,7 @@ class Link(Traversal):
             for hook in hooks:
                 hook.forward_preprocess(before)
                 shown.append(hook)
-            base = self._called_base
-            out = self.forward(*args, **kwargs) if base is None else vars(base)["__call__"](self, *args, **kwargs)
+            out = self.run_forward(*args, **kwargs)
         except Exception as error:
             _show_failure(shown, ForwardPostprocessArguments(self, "forward", args, kwargs, None, error))
             raise
@@ -110,6 +109,11 @@ class Link(Traversal):
         for hook in hooks:
             hook.forward_postprocess(after)
         return out
+
+    def run_forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Run what a call of the link runs, without hooks: ``forward``, or the ``__call__`` of a base that has one."""
+        base = self._called_base
+        return self.forward(*args, **kwargs) if base is None else vars(base)["__call__"](self, *args, **kwargs)
 
     # Hooks. --------------------------------------------------------------------------------------------------------
 
@@ -141,7 +145,11 @@ class Link(Traversal):
         if name in hooks:
             raise KeyError(f"link hook {name!r} is registered already")
         hooks[name] = hook
-        hook.added(self)
+        try:
+            hook.added(self)
+        except BaseException:
+            del hooks[name]
+            raise
         return self
 
     def delete_hook(self, name: str) -> None:

@@ -6,12 +6,26 @@ import copy
 import inspect
 import types
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from kusari.configuration import config
 from kusari.model.chain import ChainList
 from kusari.model.copying import check_mode
 from kusari.model.link import Link, indented
+
+NUMBERINGS: Final = ("native", "legacy")
+
+
+def numbering_in_files() -> str:
+    """Return how files number the links of Sequentials: ``native``, by their order, or ``legacy``.
+
+    Raises:
+        ValueError: ``config.sequential_numbering`` is neither.
+    """
+    numbering: str = getattr(config, "sequential_numbering", "native")
+    if numbering not in NUMBERINGS:
+        raise ValueError(f"config.sequential_numbering is {numbering!r}: expected 'native' or 'legacy'")
+    return numbering
 
 
 class Sequential(ChainList):
@@ -201,8 +215,13 @@ class Sequential(ChainList):
             raise ValueError(f"copyparams(): expected a Sequential, got {type(link).__name__}")
         super().copyparams(link, copy_persistent)
 
+    @property
+    def numbering_matters(self) -> bool:
+        """Whether the original would number the links in another order."""
+        return any(one is not other for one, other in zip(self._children, self._legacy_order, strict=True))
+
     def _children_in_files(self) -> Iterator[tuple[str, Link]]:
-        if getattr(config, "sequential_numbering", "native") == "legacy":
+        if numbering_in_files() == "legacy":
             return ((str(index), child) for index, child in enumerate(self._legacy_order))
         return self._named_children()
 

@@ -211,6 +211,14 @@ class Traversal(Registration):
         """Yield the children under the names that files have."""
         return self._named_children()
 
+    def namedparams_in_files(self) -> Iterator[tuple[str, Parameter]]:
+        """Yield every parameter with the path that files have: `namedparams`, by `_children_in_files`."""
+        for name in sorted(self._params):
+            yield f"/{name}", self.__dict__[name]
+        for name, child in self._children_in_files():
+            for path, param in child.namedparams_in_files():
+                yield f"/{name}{path}", param
+
     def device_resident_accept(self, visitor: DeviceResidentsVisitor) -> None:
         """Show the visitor this link, its parameters, its persistent arrays, and its children.
 

@@ -31,8 +31,8 @@ class LossScaling(Optimizer):
     def set_loss_scale(self, loss_scale: float | None) -> None:
         """Multiply losses by a fixed number from now on; None: no more.
 
-        ``update(lossfun)`` does so itself. Who calls ``backward`` has to write ``loss.backward(loss_scale=...)`` with
-        the same number.
+        ``update(lossfun)`` does so itself. Who calls ``backward`` writes ``loss.backward(loss_scale=...)``: gradients
+        are divided by the scale of the backward that made them.
 
         Raises:
             ValueError: Not positive.
@@ -103,16 +103,20 @@ class LossScaling(Optimizer):
             loss.backward()
 
     def unscale_grads(self) -> None:
-        """Divide the gradients by the loss scale.
+        """Divide the gradients by the loss scale that they were made with.
 
         That of a 16-bit parameter which is updated in float32 is divided by its rule, after the cast: here it would
         lose what scaling saved.
         """
-        fixed, dynamic = self._loss_scale, self._dynamic
-        if fixed is None and dynamic is None:
-            return
+        dynamic = self._dynamic
         for param in self.target.params(include_uninit=False):
-            inverse = dynamic.inverse(param.device) if dynamic is not None else 1 / (fixed or 1)
+            scale, param.grad_scale = param.grad_scale, None
+            if scale is not None:
+                inverse: Any = 1 / scale
+            elif dynamic is not None:
+                inverse = dynamic.inverse(param.device)
+            else:
+                continue
             rule = param.update_rule
             if rule is not None and rule.updates_in_float32(param):
                 rule.gradient_factor = inverse

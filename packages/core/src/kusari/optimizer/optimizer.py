@@ -134,6 +134,6 @@ class Optimizer(Hookable):
         t, epoch = serializer("t", self.t), serializer("epoch", self.epoch)
         if not (isinstance(serializer, Deserializer) and serializer.rehearsing):
             self.t, self.epoch = t, epoch
-        for name, param in self.target.namedparams():
+        for name, param in self.target.namedparams_in_files():
             if param.update_rule is not None:
                 param.update_rule.serialize(serializer[name])

@@ -14,7 +14,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a file to be written in a ``with`` block; it takes the place of ``path`` when the block ends well.
 
     It is written beside ``path``, forced to the disk and renamed: whoever reads ``path``, after a crash too, finds the
-    old file or the new one. When the block raises, the old one stays.
+    old file or the new one. When the block raises, the old one stays. Within the block it can be read, too.
 
     >>> import pathlib, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -28,7 +28,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     folder, name = os.path.split(target)
     temporary = os.path.join(folder, f".{name}.{secrets.token_hex(4)}.tmp")
     try:
-        with open(temporary, "xb") as file:
+        with open(temporary, "x+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

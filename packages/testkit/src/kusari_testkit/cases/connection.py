@@ -8,7 +8,6 @@ from typing import Any, Final
 import numpy as np
 
 import kusari.functions as F
-from kusari.functions.connection.deformable_convolution_2d_sampler import deformable_convolution_2d_sampler
 from kusari.types import Shape
 from kusari_testkit.cases.case import FunctionCase, Input
 from kusari_testkit.cases.conv import GEOMETRIES, Geometry
@@ -86,7 +85,7 @@ def _deformable(
         return y + b.reshape(1, -1, 1, 1)
 
     return FunctionCase(
-        target=deformable_convolution_2d_sampler,
+        target=F.deformable_convolution_2d_sampler,
         label=label,
         inputs=(
             Input(x),

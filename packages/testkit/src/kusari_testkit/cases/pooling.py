@@ -89,12 +89,7 @@ class Pool:
 
     def average(self, x: HostArray, count_border: bool) -> HostArray:
         """Return the mean over each window."""
-        total = np.zeros(self.y)
-        image = bordered(x, self.window)
-        axes = tuple(range(2, x.ndim))
-        for place in places(self.x[2:], self.window, self.cover_all):
-            total[place.pixel()] = np.sum(image[place.view()], axis=axes)
-        return total / self.counts(count_border)
+        return self.total(x) / self.counts(count_border)
 
     def average_grad(self, gy: HostArray, count_border: bool) -> HostArray:
         """Return each gradient, spread evenly over its window."""
@@ -103,6 +98,21 @@ class Pool:
         for place in places(self.x[2:], self.window, self.cover_all):
             gx[place.view()] += share[place.pixel()].reshape(*self.x[:2], *(1 for _ in self.size))
         return unbordered(gx, self.window)
+
+    def spread(self, x: HostArray) -> HostArray:
+        """Return each value added to all pixels of its window."""
+        y = bordered(np.zeros(self.x), self.window)
+        for place in places(self.x[2:], self.window, self.cover_all):
+            y[place.view()] += x[place.pixel()].reshape(*self.x[:2], *(1 for _ in self.size))
+        return unbordered(y, self.window)
+
+    def total(self, x: HostArray) -> HostArray:
+        """Return the sum over each window."""
+        made = np.zeros(self.y)
+        image = bordered(x, self.window)
+        for place in places(self.x[2:], self.window, self.cover_all):
+            made[place.pixel()] = np.sum(image[place.view()], axis=tuple(range(2, x.ndim)))
+        return made
 
 
 QUICK: Final = frozenset({"image", "overlapping", "unequal", "cover-all-pad", "empty", "1d", "3d"})
@@ -128,7 +138,7 @@ POOLS: Final[tuple[Pool, ...]] = (
 )
 
 
-def _where(pool: Pool) -> Draw:
+def draw_places(pool: Pool) -> Draw:
     """Draw places that lie in the image, as forward would choose them."""
 
     def draw(generator: np.random.Generator, shape: Shape) -> HostArray:
@@ -144,7 +154,7 @@ def _max_cases(pool: Pool) -> list[FamilyCase]:
         "problem": pool.problem,
         "quick": pool.label in QUICK,
     }
-    where = Input(pool.y, _where(pool), "int32")
+    where = Input(pool.y, draw_places(pool), "int32")
     return [
         FamilyCase(
             **common,

@@ -7,7 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from kusari.backend import Backend, Device
+from kusari_testkit.cases import Case
 from kusari_testkit.plugin import DEVICES
+from kusari_testkit.small import ends
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -38,3 +40,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def backend(device: Device) -> Backend:
     """The backend of the device."""
     return device.backend
+
+
+@pytest.fixture
+def dtypes(device: Device, case: Case, request: pytest.FixtureRequest) -> list[str]:
+    """The dtypes that a test goes through by itself."""
+    found = case.dtypes_on(device.backend)
+    return ends(found) if request.config.getoption("kusari_size") == "small" else found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -53,17 +54,17 @@ def like_outputs(case: FunctionCase, hosts: list[HostArray | None], device: Devi
 
 
 @pytest.mark.kusari_cases(FUNCTIONS)
-def test_values(device: Device, case: FunctionCase, dtype: str) -> None:
-    hosts = case.draw(dtype)
-    outputs = case.call(*case.variables(device, place(hosts, device)))
-    expected = case.expected(dtype)
-    assert_values(device, case, [y.array for y in outputs], expected, dtype, "the oracle")
-    for y, wanted in zip(outputs, expected, strict=True):
-        assert wanted is not None
-        assert y.device is device, f"{case}: the result is labelled {y.device}, its inputs {device}"
-        assert isinstance(y.array, device.backend.array_types)
-        assert device.backend.index_of(y.array) == device.index
-        assert y.dtype == expected_dtype(wanted, dtype), f"{case} in {dtype} gave {y.dtype}"
+def test_values(device: Device, case: FunctionCase, dtypes: list[str]) -> None:
+    for dtype in dtypes:
+        outputs = case.call(*case.variables(device, place(case.draw(dtype), device)))
+        expected = case.expected(dtype)
+        assert_values(device, case, [y.array for y in outputs], expected, dtype, "the oracle")
+        for y, wanted in zip(outputs, expected, strict=True):
+            assert wanted is not None
+            assert y.device is device, f"{case}: the result is labelled {y.device}, its inputs {device}"
+            assert isinstance(y.array, device.backend.array_types)
+            assert device.backend.index_of(y.array) == device.index
+            assert y.dtype == expected_dtype(wanted, dtype), f"{case} in {dtype} gave {y.dtype}"
 
 
 @pytest.mark.kusari_cases(DIFFERENTIABLE)
@@ -86,12 +87,9 @@ def test_second_gradients(device: Device, case: FunctionCase) -> None:
 
 
 @pytest.mark.kusari_cases(DIFFERENTIABLE)
-def test_gradient_types(device: Device, case: FunctionCase, dtype: str) -> None:
-    variables = case.variables(device, place(case.draw(dtype), device))
-    for second in (False, True):
-        for x in variables:
-            if x is not None:
-                x.cleargrad()
+def test_gradient_types(device: Device, case: FunctionCase, dtypes: list[str]) -> None:
+    for dtype, second in itertools.product(dtypes, (False, True)):
+        variables = case.variables(device, place(case.draw(dtype), device))
         backward(case.call(*variables), enable_double_backprop=second)
         for index, x in enumerate(variables):
             if x is None or index not in case.sources:

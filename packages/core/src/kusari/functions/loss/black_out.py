@@ -43,8 +43,8 @@ def black_out(
     models with very large vocabularies, arXiv:1511.06909.
 
     >>> x, W = np.asarray([[1.0, 2.0]]), np.asarray([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
-    >>> black_out(x, np.asarray([2]), W, np.asarray([[0, 1]])).array.round(4)
-    array(0.7832)
+    >>> round(black_out(x, np.asarray([2]), W, np.asarray([[0, 1]])).item(), 4)
+    0.7826
     """
     check_reduce("black_out", reduce, ("mean", "no"))
     x, t, W, samples = (as_variable(one) for one in (x, t, W, samples))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from kusari import dtypes
 from kusari.autograd import Variable, as_variable
@@ -12,14 +13,19 @@ from kusari.autograd.shaping import broadcast_to, cast, reshape
 from kusari.autograd.type_check import expect, expect_floating
 from kusari.autograd.variable import VariableLike, constant
 from kusari.configuration import current_state
+from kusari.errors import InvalidType
 from kusari.functions.activation.log_softmax import log_softmax
 from kusari.functions.array.concat import concat
 from kusari.functions.array.stack import stack
 from kusari.functions.array.where import where
 from kusari.functions.fused import FusedNode
+from kusari.functions.loss.labels import may_read, refuse_out_of_range
 from kusari.functions.loss.reduction import check_reduce, reduced
 from kusari.functions.math.logsumexp import logsumexp
 from kusari.kernels import ctc as kernels
+from kusari.types import Array
+
+_NAME: Final = "connectionist_temporal_classification"
 
 
 class ConnectionistTemporalClassification(FusedNode):
@@ -41,9 +47,18 @@ class ConnectionistTemporalClassification(FusedNode):
         x, t, input_length, label_length = inputs
         problem = kernels.CTCProblem(x.shape, t.shape[1], self.blank_symbol, self.backend.host_dtype(x.dtype))
         self.plan = kernels.CTC.plan(self.backend, problem)
+        if may_read(self.backend):
+            self._refuse_out_of_range(*inputs)
         self.retain_inputs((0, 1, 2, 3))
         loss, self.kept = self.plan.forward(x, t, input_length, label_length)
         return (loss,)
+
+    def _refuse_out_of_range(self, x: Array, t: Array, input_length: Array, label_length: Array) -> None:
+        xp, (frames, _, classes) = self.backend.xp, x.shape
+        refuse_out_of_range(f"{_NAME}(): input_length", self.backend, input_length, frames + 1)
+        refuse_out_of_range(f"{_NAME}(): label_length", self.backend, label_length, t.shape[1] + 1)
+        counts = xp.arange(t.shape[1], device=t.device) < xp.expand_dims(label_length, axis=1)
+        refuse_out_of_range(f"{_NAME}(): t", self.backend, xp.where(counts, t, 0), classes)
 
     def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable | None, ...]:
         if 0 not in indexes:
@@ -118,21 +133,19 @@ def connectionist_temporal_classification(
     >>> float(np.exp(-loss.array).round(4))  # 1 − 0.2 · 0.5: some frame has the label
     0.9
     """
-    check_reduce("connectionist_temporal_classification", reduce, ("mean", "no"))
+    check_reduce(_NAME, reduce, ("mean", "no"))
     if not isinstance(x, list | tuple):
-        raise TypeError(f"connectionist_temporal_classification(): x is {type(x).__name__}, expected a list or tuple")
+        raise TypeError(f"{_NAME}(): x is {type(x).__name__}, expected a list or tuple")
     if not x:
-        raise ValueError("connectionist_temporal_classification(): x has no frames; expected one at least")
+        raise ValueError(f"{_NAME}(): x has no frames; expected one at least")
     scores, t = stack(x), as_variable(t)
     if scores.ndim != 3 or t.ndim != 2:
         raise InvalidType("x of arrays (B, V), and t (B, M)", f"{scores.shape[1:]} and {t.shape}")
-    blank_symbol = _symbol(blank_symbol, scores.shape[2])
-    input_length = _lengths("input_length", input_length, scores.shape[0], scores)
-    label_length = _lengths("label_length", label_length, t.shape[1], scores)
-    _refuse_labels(t, label_length, scores.shape[2])
+    input_length = _lengths(input_length, scores.shape[0], scores)
+    label_length = _lengths(label_length, t.shape[1], scores)
     # A product of probabilities is soon out of the range of 16 bits.
     wide = cast(scores, "float32") if dtypes.is_floating(scores.dtype) and scores.dtype.itemsize < 4 else scores
-    node = ConnectionistTemporalClassification(blank_symbol)
+    node = ConnectionistTemporalClassification(_symbol(blank_symbol, scores.shape[2]))
     loss = node.apply((wide, t, input_length, label_length))[0]
     return cast(reduced(loss, reduce), scores.dtype)
 
@@ -141,26 +154,15 @@ def _symbol(blank_symbol: int, classes: int) -> int:
     try:
         symbol = operator.index(blank_symbol)
     except TypeError:
-        raise TypeError(f"blank_symbol={blank_symbol!r}: expected an integer") from None
+        raise TypeError(f"{_NAME}(blank_symbol={blank_symbol!r}): expected an integer") from None
     if not 0 <= symbol < classes:
-        raise ValueError(f"blank_symbol={blank_symbol}: expected 0 to {classes - 1}; there are {classes} symbols")
+        raise ValueError(f"{_NAME}(blank_symbol={blank_symbol}): expected 0 to {classes - 1}, one of the symbols")
     return symbol
 
 
-def _lengths(name: str, given: VariableLike | None, longest: int, like: Variable) -> Variable:
+def _lengths(given: VariableLike | None, longest: int, like: Variable) -> Variable:
     """Return lengths (B,) as they were given, or the longest for all."""
-    if given is None:
-        native = like.device.native
-        return constant(like.xp.full((like.shape[1],), longest, dtype=like.xp.int32, device=native), like.device)
-    lengths = as_variable(given)
-    refuse_labels(f"connectionist_temporal_classification.{name}", lengths.device.backend, lengths.array, longest + 1, always_on_host=True)
-    return lengths
-
-
-def _refuse_labels(t: Variable, label_length: Variable, classes: int) -> None:
-    """Raise where a label that counts is no symbol, if nothing need be waited for."""
-    xp, backend = t.xp, t.device.backend
-    if backend.on_host or current_state().debug:
-        place = xp.arange(t.shape[1], device=t.device.native)
-        counts = place < xp.expand_dims(label_length.array, axis=1)
-        counted = xp.where(counts, t.array, 0)
+    if given is not None:
+        return as_variable(given)
+    xp, device = like.xp, like.device
+    return constant(xp.full((like.shape[1],), longest, dtype=xp.int32, device=device.native), device)

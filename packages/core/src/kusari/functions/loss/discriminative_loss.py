@@ -92,7 +92,7 @@ def _length(x: Variable, norm: int) -> Variable:
 
 
 def _membership(x: Variable, labels: Variable) -> tuple[Any, Any]:
-    """Return which pixel is of which instance (N, K, pixels), 1 or 0, and the instances' sizes (N, K, 1), at least 1."""
+    """Return 1 where a pixel is of an instance, else 0 (N, K, pixels), and the sizes (N, K, 1), at least 1."""
     xp, (n, k, pixels) = x.xp, x.shape
     instance = xp.arange(1, k + 1, dtype=labels.array.dtype, device=x.device.native)
     found = xp.reshape(labels.array, (n, 1, pixels)) == xp.reshape(instance, (1, k, 1))

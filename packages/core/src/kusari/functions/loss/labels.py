@@ -1,4 +1,4 @@
-"""Checking labels, where the device need not be waited for."""
+"""Checking labels. It reads values, so that callers ask first whether that makes anybody wait."""
 
 from __future__ import annotations
 
@@ -9,27 +9,22 @@ from kusari.backend import Backend
 from kusari.configuration import current_state
 
 
-def refuse_labels(
-    function: str, backend: Backend, t: Any, classes: int, ignore: int | None = None, always_on_host: bool = False
-) -> None:
-    """Raise where a label is no class: in debug mode only, because on a device that waits for the numbers.
+def may_read(backend: Backend) -> bool:
+    """Tell whether values may be looked at: on the host nobody waits for them, and debug mode is made for it."""
+    return backend.on_host or current_state().debug
 
-    Args:
-        function: Its name, for the message.
-        backend: Where ``t`` lives.
-        t: Any shape, integers.
-        classes: How many there are.
-        ignore: A label beside them that is allowed.
-        always_on_host: Check arrays of the host without debug mode too: there nothing waits.
+
+def refuse_out_of_range(what: str, backend: Backend, t: Any, stop: int, ignore: int | None = None) -> None:
+    """Raise unless all of ``t`` are from 0 to ``stop`` − 1, or ``ignore``.
 
     Raises:
-        ValueError: A label out of range.
+        ValueError: Saying what is out of range.
     """
-    if math.prod(t.shape) == 0 or not (current_state().debug or (always_on_host and backend.on_host)):
+    if math.prod(t.shape) == 0:
         return
-    wrong = (t < 0) | (t >= classes)
+    wrong = (t < 0) | (t >= stop)
     if ignore is not None:
         wrong = wrong & (t != ignore)
     if bool(backend.xp.any(wrong)):
-        beside = "" if ignore is None else f", or {ignore}, which is left out"
-        raise ValueError(f"{function}(): labels out of range; expected 0 to {classes - 1}{beside}")
+        beside = "" if ignore is None else f", or {ignore} for what does not count"
+        raise ValueError(f"{what}: out of range; expected 0 to {stop - 1}{beside}")

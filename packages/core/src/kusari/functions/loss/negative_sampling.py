@@ -74,6 +74,7 @@ def negative_sampling(
         sample_size: S: how many words to draw for each row.
         reduce: ``sum``, or ``no`` for one loss per row.
         return_samples: Return the words too.
+        **keywords: None; named in the error that they are.
 
     Returns:
         The loss, 0-d, or (N,) for ``reduce="no"``; with ``return_samples``, it and an array (N, 1 + S) of words:
@@ -89,8 +90,8 @@ def negative_sampling(
 
     >>> x, W = np.asarray([[1.0, 2.0]]), np.asarray([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     >>> draw_zeros = lambda shape: np.zeros(shape, "int32")
-    >>> negative_sampling(x, np.asarray([2]), W, draw_zeros, sample_size=3).array.round(4)
-    array(2.2064)
+    >>> round(negative_sampling(x, np.asarray([2]), W, draw_zeros, sample_size=3).item(), 4)
+    2.2064
     """
     refuse_keywords("negative_sampling", keywords, {})
     check_reduce("negative_sampling", reduce, ("sum", "no"))
@@ -109,6 +110,6 @@ def _draw(sampler: Callable[[Shape], Array], t: Variable, sample_size: int) -> A
     shape = (t.shape[0], sample_size + 1)
     drawn = t.device.send(sampler(shape))
     if drawn.shape != shape:
-        raise ValueError(f"negative_sampling(): the sampler returned shape {drawn.shape}, asked for {shape}")
+        raise ValueError(f"negative_sampling(): the sampler returned shape {drawn.shape}, expected {shape}")
     xp = t.xp
     return xp.concat((xp.expand_dims(xp.astype(t.array, drawn.dtype), axis=1), drawn[:, 1:]), axis=1)

@@ -8,8 +8,9 @@ from kusari.autograd import FunctionNode, Variable
 from kusari.autograd.shaping import broadcast_to
 from kusari.autograd.type_check import expect, expect_floating
 from kusari.autograd.variable import VariableLike, constant
+from kusari.configuration import current_state
 from kusari.functions.activation.sigmoid import sigmoid
-from kusari.functions.loss.labels import refuse_labels
+from kusari.functions.loss.labels import refuse_out_of_range
 from kusari.functions.loss.reduction import check_reduce
 from kusari.kernels import loss as kernels
 
@@ -30,7 +31,8 @@ class SigmoidCrossEntropy(FunctionNode):
 
     def forward(self, inputs: tuple[Any, Any]) -> tuple[Any]:
         (x, t), xp = inputs, self.backend.xp
-        refuse_labels("sigmoid_cross_entropy", self.backend, t, 2, ignore=-1)
+        if current_state().debug:
+            refuse_out_of_range("sigmoid_cross_entropy(): labels", self.backend, t, 2, ignore=-1)
         self.retain_inputs((0,))
         self.t = xp.astype(t, x.dtype)
         self.scale = self._scale(x, t != -1)

@@ -12,6 +12,8 @@ from kusari.configuration import current_state
 from kusari.errors import InvalidType
 from kusari.functions.activation.log_softmax import log_softmax
 from kusari.functions.fused import FusedNode
+from kusari.functions.loss.labels import refuse_out_of_range
+from kusari.functions.loss.reduction import check_reduce
 from kusari.kernels import softmax as kernels
 
 
@@ -28,11 +30,15 @@ class SoftmaxCrossEntropy(FusedNode):
         expect(in_types.size() == 2)
         x, t = in_types
         expect_floating((x,), names=("x",))
-        expect(t.dtype.kind == "i", t.ndim == x.ndim - 1, x.shape[0] == t.shape[0], x.shape[2:] == t.shape[1:])
+        expect(t.dtype.kind == "i", x.ndim >= 2)
+        expect(t.ndim == x.ndim - 1)
+        expect(x.shape[0] == t.shape[0], x.shape[2:] == t.shape[1:])
 
     def forward(self, inputs: tuple[Any, Any]) -> tuple[Any]:
         x, t = inputs
-        self._check_labels(x, t)
+        if current_state().debug:
+            what = "softmax_cross_entropy(): labels"
+            refuse_out_of_range(what, self.backend, t, x.shape[1], ignore=self.ignore_label)
         problem = kernels.SoftmaxCrossEntropyProblem(
             x.shape,
             self.backend.host_dtype(x.dtype),
@@ -45,17 +51,6 @@ class SoftmaxCrossEntropy(FusedNode):
         loss, self.kept = self.plan.forward(x, t, self.weight)
         self.retain_inputs((0, 1))
         return (loss,)
-
-    def _check_labels(self, x: Any, t: Any) -> None:
-        if self.weight is not None and self.weight.shape != (x.shape[1],):
-            raise InvalidType(f"class_weight of shape ({x.shape[1]},)", f"{self.weight.shape}")
-        if current_state().debug:  # reads values: only where asked for
-            xp = self.backend.xp
-            wrong = ((t < 0) | (t >= x.shape[1])) & ~(t == self.ignore_label)
-            if bool(xp.any(wrong)):
-                raise ValueError(
-                    f"softmax_cross_entropy: labels outside 0 … {x.shape[1] - 1} (ignore_label {self.ignore_label})"
-                )
 
     def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable | None, ...]:
         if current_state().enable_backprop:
@@ -92,14 +87,14 @@ def softmax_cross_entropy(
     """Compute the cross entropy between labels and the softmax of scores.
 
     loss = −Σ w[t] log softmax(x)[t] / count, over labels that are not ``ignore_label``. For labels of ``x``'s own
-    shape (soft targets): −Σ t log softmax(x) / N, or KL(t ‖ softmax(x)).
+    shape (soft targets): the mean of −Σ t log softmax(x), or of KL(t ‖ softmax(x)), over classes.
 
     Args:
         x: (N, C, …): scores.
-        t: (N, …), integers; or (N, C, …), floating: soft targets.
-        normalize: The mean is over the labels that count; else over N.
+        t: (N, …), integers; or (N, C, …), floating: soft targets, not differentiated.
+        normalize: The mean is over the labels that count; else the sum is divided by N. Soft targets all count.
         cache_score: Accepted for old programs: the scores' log-softmax is always kept.
-        class_weight: (C,): a weight per class, not differentiated.
+        class_weight: (C,), floating: a weight per class, not differentiated; soft targets have none.
         ignore_label: Labels that do not count.
         reduce: ``mean``, or ``no`` for one loss per label.
         enable_double_backprop: Accepted for old programs: second derivatives always work.
@@ -109,33 +104,40 @@ def softmax_cross_entropy(
         A 0-d loss, or (N, …) for ``reduce="no"``.
 
     Raises:
-        ValueError: Another ``reduce`` or ``soft_target_loss``.
+        ValueError: Another ``reduce`` or ``soft_target_loss``, or no weight for each class; in debug mode, a label
+            out of range.
         InvalidType: Ranks, shapes or dtypes that do not fit.
 
     >>> x = np.log(np.asarray([[0.5, 0.25, 0.25]]))
     >>> round(softmax_cross_entropy(x, np.asarray([0])).item(), 4)
     0.6931
     """
-    if reduce not in ("mean", "no"):
-        raise ValueError(f"softmax_cross_entropy(reduce={reduce!r}): expected 'mean' or 'no'")
+    check_reduce("softmax_cross_entropy", reduce, ("mean", "no"))
+    if soft_target_loss not in ("cross-entropy", "kl-divergence"):
+        raise ValueError(f"soft_target_loss={soft_target_loss!r}: expected 'cross-entropy' or 'kl-divergence'")
     x, t = as_variable(x), as_variable(t)
     if dtypes.is_floating(t.dtype):
-        return _soft_targets(x, t, normalize, reduce, soft_target_loss)
-    weight = None if class_weight is None else x.device.send(as_variable(class_weight).array)
+        return _soft_targets(x, t, reduce, soft_target_loss)
+    weight = None if class_weight is None else _class_weight(x, as_variable(class_weight))
     return SoftmaxCrossEntropy(ignore_label, normalize, reduce, weight).apply((x, t))[0]
 
 
-def _soft_targets(x: Variable, t: Variable, normalize: bool, reduce: str, kind: str) -> Variable:
-    if kind not in ("cross-entropy", "kl-divergence"):
-        raise ValueError(f"soft_target_loss={kind!r}: expected 'cross-entropy' or 'kl-divergence'")
+def _class_weight(x: Variable, weight: Variable) -> Any:
+    """Return the weights as an array of ``x``'s dtype and device."""
+    if not dtypes.is_floating(weight.dtype) or (x.ndim > 1 and weight.shape != (x.shape[1],)):
+        found = f"{weight.dtype} of shape {weight.shape}"
+        raise ValueError(f"class_weight: {found}; expected floating, of shape {x.shape[1:2]}, a weight per class")
+    return x.xp.astype(x.device.send(weight.array), x.array.dtype)
+
+
+def _soft_targets(x: Variable, t: Variable, reduce: str, kind: str) -> Variable:
+    """Return the loss for targets of x's shape, which are constant."""
     if x.shape != t.shape:
         raise InvalidType(f"soft targets of shape {x.shape}, as x", f"{t.shape}")
-    log_p = log_softmax(x)
-    loss = -(t * log_p).sum(axis=1)
+    xp, log_p = x.xp, log_softmax(x)
+    target = xp.astype(t.array, log_p.array.dtype)
+    loss = -(log_p * constant(target, t.device)).sum(axis=1)
     if kind == "kl-divergence":
-        xp = t.xp
-        entropy = xp.where(t.array > 0, t.array * xp.log(xp.where(t.array > 0, t.array, 1)), 0)
-        loss = loss + constant(xp.sum(entropy, axis=1), t.device)
-    if reduce == "no":
-        return loss
-    return loss.sum() / max(loss.size if normalize else x.shape[0], 1)
+        entropy = xp.where(target > 0, target * xp.log(xp.where(target > 0, target, 1)), 0)
+        loss = loss + constant(xp.sum(entropy, axis=1, dtype=target.dtype), t.device)
+    return loss if reduce == "no" else loss.sum() * (1 / max(loss.size, 1))

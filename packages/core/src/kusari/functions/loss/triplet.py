@@ -10,7 +10,7 @@ from kusari.autograd.type_check import expect, expect_floating
 from kusari.autograd.variable import VariableLike
 from kusari.functions.activation.relu import relu
 from kusari.functions.loss.composed import ComposedLoss
-from kusari.functions.loss.reduction import check_reduce, reduced
+from kusari.functions.loss.reduction import check_reduce
 
 
 class Triplet(ComposedLoss):
@@ -32,7 +32,8 @@ class Triplet(ComposedLoss):
         anchor, positive, negative = inputs
         near, far = anchor - positive, anchor - negative
         gap = sum_over(near * near - far * far, axis=1)
-        return (reduced(relu(gap + self.margin), self.reduce),)
+        loss = relu(gap + self.margin)
+        return (loss if self.reduce == "no" else sum_over(loss) * (1 / max(anchor.shape[0], 1)),)
 
 
 def triplet(
@@ -47,7 +48,7 @@ def triplet(
         positive: The same shape and dtype: of the anchor's class.
         negative: The same shape and dtype: of another.
         margin: Above 0.
-        reduce: ``mean``, or ``no`` for one loss per triplet.
+        reduce: ``mean``: the sum divided by N; or ``no`` for one loss per triplet.
 
     Returns:
         0-d, or (N, …) for ``reduce="no"``.
@@ -59,8 +60,8 @@ def triplet(
     Source: Wang et al., 2014, Learning fine-grained image similarity with deep ranking, arXiv:1404.4661.
 
     >>> anchor, positive, negative = np.asarray([[0.0, 0.0]]), np.asarray([[1.0, 0.0]]), np.asarray([[0.0, 0.5]])
-    >>> triplet(anchor, positive, negative).array.round(4)
-    array(0.95)
+    >>> triplet(anchor, positive, negative).item()
+    0.95
     """
     check_reduce("triplet", reduce, ("mean", "no"))
     if margin <= 0:

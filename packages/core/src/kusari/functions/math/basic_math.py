@@ -17,9 +17,9 @@ from kusari.autograd.arithmetic import absolute as absolute
 from kusari.autograd.arithmetic import divide as divide
 from kusari.autograd.arithmetic import multiply as multiply
 from kusari.autograd.arithmetic import negative as negative
-from kusari.autograd.arithmetic import power as power
 from kusari.autograd.arithmetic import subtract as subtract
 from kusari.autograd.operands import refuse_promotion
+from kusari.autograd.powers import power as power
 from kusari.autograd.shaping import sum_to
 from kusari.autograd.variable import VariableLike
 

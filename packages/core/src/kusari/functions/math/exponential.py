@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from kusari.autograd import Variable
-from kusari.autograd.arithmetic import Log as Log
+from kusari.autograd.powers import Log as Log
 from kusari.autograd.variable import VariableLike
 from kusari.functions.math.elementwise import UnaryFunction
 

@@ -23,7 +23,6 @@ from kusari.types import Array, Shape
 GONE: Final = {
     "train": "use using_config('train', ...), and fixed_batch_normalization() for given statistics",
     "test": "use using_config('train', ...), and fixed_batch_normalization() for given statistics",
-    "use_cudnn": "choose a backend with use_backend(...)",
 }
 
 

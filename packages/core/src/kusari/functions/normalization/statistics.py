@@ -39,7 +39,7 @@ class NormalizationStep(FusedNode):
         x, gamma = in_types[0], in_types[1]
         kept = tuple(axis for axis in range(len(x.shape)) if axis not in self.axes)
         axes = kept if self.parameter_axes is None else self.parameter_axes
-        expect(gamma.ndim == len(axes))
+        expect(x.ndim >= 1, gamma.ndim == len(axes))
         for place, axis in enumerate(axes):
             expect(gamma.shape[place] == x.shape[axis])
         for other in in_types[2:]:

@@ -51,8 +51,8 @@ def roi_average_align_2d(
 
     >>> x = np.arange(16.0).reshape(1, 1, 4, 4)
     >>> roi_average_align_2d(x, np.asarray([[0.0, 0.0, 4.0, 4.0]]), np.asarray([0], "int32"), 2, 1.0).array
-    array([[[[ 2.5,  4.5],
-             [10.5, 12.5]]]])
+    array([[[[ 5.  ,  6.75],
+             [12.  , 13.75]]]])
     """
     node = ROIAverageAlign2D(read_outsize(outsize), read_scale(spatial_scale), read_samples(sampling_ratio))
     return pool_rois(node, x, rois, roi_indices)

@@ -54,8 +54,8 @@ def roi_max_align_2d(
 
     >>> x = np.arange(16.0).reshape(1, 1, 4, 4)
     >>> roi_max_align_2d(x, np.asarray([[0.0, 0.0, 4.0, 4.0]]), np.asarray([0], "int32"), 2, 1.0).array
-    array([[[[ 5. ,  6.5],
-             [12. , 13.5]]]])
+    array([[[[ 7.5,  9. ],
+             [13.5, 15. ]]]])
     """
     node = ROIMaxAlign2D(read_outsize(outsize), read_scale(spatial_scale), read_samples(sampling_ratio))
     return pool_rois(node, x, rois, roi_indices)

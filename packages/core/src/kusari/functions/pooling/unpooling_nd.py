@@ -71,7 +71,10 @@ def unpooled_size(x: Variable, window: Window, outsize: int | Sequence[int] | No
     if outsize is not None:
         return per_axis("outsize", outsize, len(window.size), at_least=1)
     numbers = zip(x.shape[2:], window.size, window.stride, window.pad, strict=False)
-    return tuple(get_deconv_outsize(n, k, s, p, cover_all) for n, k, s, p in numbers)
+    size = tuple(get_deconv_outsize(n, k, s, p, cover_all) for n, k, s, p in numbers)
+    if min(size, default=1) < 1:
+        raise ValueError(f"unpooling x of shape {x.shape} by {window}: the result would be {size}; give outsize")
+    return size
 
 
 def unpooling_nd(
@@ -91,7 +94,8 @@ def unpooling_nd(
         ksize: The window's size; one number or one per axis. Likewise ``stride``, ``pad`` and ``outsize``.
         stride: Steps between windows; None: the window's size.
         pad: How far windows hang over the edge.
-        outsize: The spatial shape of the result; None: the smallest that pooling brings back to ``x``'s.
+        outsize: The spatial shape of the result; None: stride · (size − 1) + ksize − 2 pad, stride − 1 less with
+            ``cover_all``.
         cover_all: The pooling's argument: its last window hangs over the edge.
 
     Returns:
@@ -99,7 +103,7 @@ def unpooling_nd(
 
     Raises:
         InvalidType: ``x`` is not floating, or pooling would not bring ``outsize`` to its shape.
-        ValueError: A window argument of another length, or out of range.
+        ValueError: A window argument of another length, or out of range; the result would be empty.
 
     >>> unpooling_nd(np.asarray([[[1.0, 2.0]]]), 2, outsize=4).array
     array([[[1., 1., 2., 2.]]])

@@ -78,7 +78,7 @@ def upsampling_2d(
         ksize: The window's size; one number or (vertical, horizontal). Likewise ``stride``, ``pad`` and ``outsize``.
         stride: Steps between windows; None: the window's size.
         pad: The border's width.
-        outsize: The spatial shape of the result; None: the smallest that pooling brings back to ``x``'s.
+        outsize: The spatial shape of the result; None: as for `unpooling_nd`.
         cover_all: The pooling's argument.
 
     Returns:
