@@ -23,7 +23,7 @@ PACKAGES = ("core", "backend-numpy", "backend-cupy", "backend-triton", "testkit"
 SOURCES = [str(ROOT / "packages" / package / "src") for package in PACKAGES]
 
 TEST_TOOLS = [
-    "array-api-strict>=2.4",
+    "array-api-strict>=2.6",
     "hypothesis",
     "ml_dtypes",
     "pytest",
@@ -37,7 +37,6 @@ LOWEST = [
     "numpy==2.1.*",
     "pluggy==1.5.*",
     "rich==13.0.*",
-    "array-api-strict==2.4.*",
     "matplotlib==3.9.*",
     "ml_dtypes==0.5.*",
     "scikit-learn==1.5.*",

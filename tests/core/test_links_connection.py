@@ -317,3 +317,15 @@ def test_an_error_in_a_layer_names_the_path_to_it() -> None:
     with pytest.raises(kusari.autograd.type_check.InvalidType) as caught:
         Model()(image(channels=4))
     assert "/body" in "\n".join([str(caught.value), *caught.value.__notes__])
+
+
+def test_weights_given_twice_get_each_gradient_once_in_double_backprop_too() -> None:
+    x = kusari.Variable(np.random.default_rng(0).standard_normal((1, 2, 3, 3)))
+    W = kusari.Variable(np.random.default_rng(1).standard_normal((2, 2, 1, 1)))
+    b = kusari.Variable(np.zeros(2))
+    gradients = []
+    for twice in (False, True):
+        W.cleargrad()
+        F.sum(F.mlp_convolution_2d(x, [W, W], [b, b])).backward(enable_double_backprop=twice)
+        gradients.append(W.grad)
+    np.testing.assert_allclose(gradients[1], gradients[0])

@@ -1,9 +1,12 @@
 """Kusari: define-by-run deep learning over pluggable backends."""
 
+from kusari import dataset as dataset
+from kusari import datasets as datasets
 from kusari import function_hooks as function_hooks
 from kusari import functions as functions
 from kusari import gradient_check as gradient_check
 from kusari import initializers as initializers
+from kusari import iterators as iterators
 from kusari import links as links
 from kusari import optimizer as optimizer
 from kusari import optimizer_hooks as optimizer_hooks

@@ -47,6 +47,18 @@ class Deserializer(AbstractSerializer):
     rehearsing: ClassVar[bool] = False
     """True while a load is only tried: every value comes back as it was handed in, and nothing may be changed."""
 
+    def new_array(self, key: str, dtype: Any) -> Any:
+        """Load an array for what has no data yet, and so no shape.
+
+        Args:
+            key: Its name within this part.
+            dtype: What it is wanted in; an array of another dtype may come back if that can be cast.
+
+        Returns:
+            An array, or None if that is what was saved.
+        """
+        return self(key, None)
+
     def load(self, obj: Any) -> None:
         """Load an object by way of its ``serialize`` method."""
         obj.serialize(self)

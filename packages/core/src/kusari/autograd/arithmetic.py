@@ -313,7 +313,7 @@ def divide(x: Variable, y: Any) -> Variable:
     """Return x / y; a division by a number is a multiplication by its reciprocal."""
     if is_scalar(y):
         if x.dtype.kind in INTEGERS:
-            raise integers_refused(f"_ / {y}", x.dtype.kind)
+            raise integers_refused(f"_ / {y}", x.dtype)
         value = scalar(x, y)
         return MulConstant(1 / value if value else math.copysign(math.inf, value)).apply((x,))[0]
     return Div().apply((x, operand(x, y)))[0]

@@ -185,4 +185,6 @@ class FunctionAdapter(FunctionNode):
             raise TypeError(
                 f"{self.label}.backward() returned {len(made)} gradients; expected {len(self.inputs)}, one per input"
             )
-        return tuple([None if made[i] is None else constant(made[i], self.device) for i in target_input_indexes])
+        return tuple(
+            [None if made[i] is None else constant(self._as_array(made[i]), self.device) for i in target_input_indexes]
+        )

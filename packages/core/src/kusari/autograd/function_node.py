@@ -56,7 +56,7 @@ class FunctionNode(LegacyFunctionNode):
     _kept_outputs: tuple[int, ...] = ()
     _kept_output_arrays: tuple[Any, ...] = ()
     _output_nodes: tuple[weakref.ref[VariableNode], ...] = ()
-    stack: traceback.StackSummary | None = None
+    stack: list[traceback.FrameSummary] | None = None
     """In debug mode, where `apply` was called."""
     _hooks: dict[str, FunctionHook] | None = None
     _has_type_check: ClassVar[bool] = False

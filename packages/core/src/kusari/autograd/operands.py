@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import numbers
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kusari.autograd.function_node import FunctionNode
+from kusari.autograd.type_check import invalid
 from kusari.autograd.variable import Variable, as_variable, constant
 from kusari.errors import InvalidType
+
+if TYPE_CHECKING:
+    import numpy as np
 
 INTEGERS: Final = "biu"
 """The kinds of dtype that hold integers or truth values."""
@@ -47,30 +51,24 @@ def refuse_promotion(node: FunctionNode, x: Any, y: Any) -> None:
         InvalidType: Naming the operation and both dtypes.
     """
     if x.dtype != y.dtype:
-        raise InvalidType(
-            "in_types[0].dtype == in_types[1].dtype",
-            f"{x.dtype} != {y.dtype}",
-            f"\nInvalid operation is performed in: {node.label} (Forward)\n\nExpect: operands of one dtype; "
-            f"cast one with F.cast\nActual: {x.dtype} != {y.dtype}",
-        )
+        expected = "in_types[0].dtype == in_types[1].dtype: operands of one dtype; cast one with F.cast"
+        raise invalid(node.label, expected, f"{x.dtype} != {y.dtype}")
 
 
 def refuse_integers(node: FunctionNode, x: Any) -> None:
     """Raise where an array holds integers or truth values: the result would be floating, and no gradient its.
 
     Raises:
-        InvalidType: Naming the operation and the kind of dtype.
+        InvalidType: Naming the operation and the dtype.
     """
-    kind = node.backend.host_dtype(x.dtype).kind
-    if kind in INTEGERS:
-        raise integers_refused(node.label, kind)
+    dtype = node.backend.host_dtype(x.dtype)
+    if dtype.kind in INTEGERS:
+        raise integers_refused(node.label, dtype)
 
 
-def integers_refused(label: str, kind: str) -> InvalidType:
-    """Return the error of an operation on floating numbers that was given a dtype of another kind."""
-    expect, actual = "x.dtype.kind == f", f"{kind} != f"
-    head = f"\nInvalid operation is performed in: {label} (Forward)\n\n"
-    return InvalidType(expect, actual, f"{head}Expect: {expect}; cast it with F.cast\nActual: {actual}")
+def integers_refused(label: str, dtype: np.dtype[Any]) -> InvalidType:
+    """Return the error of an operation on floating numbers that was given others."""
+    return invalid(label, "x.dtype is floating; cast it with F.cast", str(dtype))
 
 
 def keep_dtype(node: FunctionNode, y: Any, x: Any) -> Any:

@@ -106,6 +106,20 @@ class Parameter(HeldVariable):
         self.array = self.device.backend.from_host(host, self.device.index, copy=False)
         self._start_grad()
 
+    def initialize_from(self, array: Any) -> None:
+        """Make the data a copy of an array, on the device and in the dtype that `initialize` would give it.
+
+        The initializer is not called; the gradient becomes what `initialize` makes it.
+        """
+        native = self.device.backend.native_dtype(self.dtype_to_come)
+        self.array = self.xp.astype(self.device.send(array), native)
+        self._start_grad()
+
+    @property
+    def dtype_to_come(self) -> np.dtype[Any]:
+        """The dtype that `initialize` makes the array in: the initializer's, or else the configured one."""
+        return get_dtype(getattr(self.initializer, "dtype", None))
+
     def initialize_again(self) -> None:
         """Draw new values, and start with a gradient as `initialize` does.
 
@@ -159,11 +173,11 @@ class Parameter(HeldVariable):
         """The gradient as a Variable, or None.
 
         Raises:
-            RuntimeError: Read before there is data, unless `cleargrad` was called; or set before there is data.
+            RuntimeError: Read before there is data, unless `cleargrad` or `zerograd` was called; or set before it.
         """
         if self.is_initialized:
             return super().node.grad_var
-        if self._first_grad is None:
+        if self._first_grad != "nan":
             return None
         raise RuntimeError(
             f"parameter {self.name!r} has no gradient yet: call cleargrad() first, or {HOW_TO_INITIALIZE}"

@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from kusari.autograd.type_expression import Expression as Expression
+from kusari.autograd.type_expression import Variable as Variable
+from kusari.autograd.type_expression import value_of
+from kusari.backend import backend_of_array
 from kusari.errors import InvalidType as InvalidType
 
 if TYPE_CHECKING:
@@ -46,7 +49,7 @@ class TypeInfoTuple(tuple[Any, ...]):
         return len(self)
 
 
-class _Failed(Exception):
+class _Failed(AssertionError):
     """An expectation that did not hold, with the values that say why."""
 
 
@@ -105,102 +108,60 @@ def expect(*conditions: Any) -> None:
             raise _Failed
 
 
-class Expression:
-    """A value that remembers how it was written; arithmetic and comparisons of it are Expressions too."""
+class _Explaining(tuple[Any, ...]):  # noqa: SLOT001  # a tuple cannot have slots
+    """The arguments, as values that remember how they were written."""
 
-    def __init__(self, value: Any, text: str, sides: tuple[Any, str, Any] | None = None) -> None:
-        self.value = value
-        self.text = text
-        self.sides = sides
+    name: str
 
-    def eval(self) -> Any:
-        """Return the value."""
-        return self.value
-
-    def require(self) -> None:
-        """Raise unless the value is true.
-
-        Raises:
-            InvalidType: With the condition and the values of both its sides.
-        """
-        if not self.value:
-            left, sign, right = self.sides or (self.value, "is", "false")
-            opposite = {"==": "!=", "!=": "==", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}.get(sign, sign)
-            raise InvalidType(self.text, f"{left} {opposite} {right}")
-
-    def __getattr__(self, name: str) -> Expression:
-        return Expression(getattr(self.value, name), f"{self.text}.{name}")
-
-    def __getitem__(self, key: Any) -> Expression:
-        written = f"{key.start or ''}:{key.stop or ''}" if isinstance(key, slice) else _text(key)
-        return Expression(self.value[_value(key)], f"{self.text}[{written}]")
-
-    def __call__(self, *args: Any) -> Expression:
-        return Expression(self.value(*map(_value, args)), f"{self.text}({', '.join(map(_text, args))})")
-
-    def __len__(self) -> int:
-        return len(self.value)
-
-    def __iter__(self) -> Iterator[Expression]:
-        return (self[index] for index in range(len(self.value)))
-
-    def __bool__(self) -> bool:
-        return bool(self.value)
-
-    def __index__(self) -> int:
-        return operator.index(self.value)
-
-    def __hash__(self) -> int:
-        return hash(self.value)
-
-    if TYPE_CHECKING:
-
-        def __add__(self, other: Any) -> Expression: ...
-        def __sub__(self, other: Any) -> Expression: ...
-        def __mul__(self, other: Any) -> Expression: ...
-        def __floordiv__(self, other: Any) -> Expression: ...
-
-
-def _value(item: Any) -> Any:
-    return item.value if isinstance(item, Expression) else item
-
-
-def _text(item: Any) -> str:
-    return item.text if isinstance(item, Expression) else str(item)
-
-
-def _define(name: str, sign: str, function: Callable[[Any, Any], Any]) -> None:
-    def method(self: Expression, other: Any) -> Expression:
-        left, right = self.value, _value(other)
-        return Expression(function(left, right), f"{self.text} {sign} {_text(other)}", (left, sign, right))
-
-    def reflected(self: Expression, other: Any) -> Expression:
-        left, right = _value(other), self.value
-        return Expression(function(left, right), f"{_text(other)} {sign} {self.text}", (left, sign, right))
-
-    setattr(Expression, f"__{name}__", method)
-    if sign in "+-*//%":
-        setattr(Expression, f"__r{name}__", reflected)
-
-
-for _name, _sign in {
-    "add": "+", "sub": "-", "mul": "*", "floordiv": "//", "mod": "%", "eq": "==", "ne": "!=", "lt": "<", "le": "<=",
-    "gt": ">", "ge": ">=",
-}.items():  # fmt: skip
-    _define(_name, _sign, getattr(operator, _name))
-
-
-class _Explaining(tuple[Any, ...]):
-    """The arguments, as Expressions."""
-
-    __slots__ = ()
-
-    def __new__(cls, infos: TypeInfoTuple) -> _Explaining:
-        return super().__new__(cls, [Expression(info, f"in_types[{i}]") for i, info in enumerate(infos)])
+    def __new__(cls, infos: Iterable[TypeInfo], name: str = "in_types") -> _Explaining:
+        self = super().__new__(cls, [Variable(info, f"{name}[{i}]") for i, info in enumerate(infos)])
+        self.name = name
+        return self
 
     def size(self) -> Expression:
         """Return the number of arguments."""
-        return Expression(len(self), "in_types.size()")
+        return Variable(len(self), f"{self.name}.size")
+
+
+def get_types(data: Iterable[Any], name: str = "in_types", accept_none: bool = False) -> Any:
+    """Return what a type check sees of arrays, to state expectations outside a function.
+
+    Args:
+        data: Arrays.
+        name: What messages call them.
+        accept_none: Let None stand for an array that is not there: it gets a shape and dtype of None.
+
+    Raises:
+        ValueError: None, where it is not accepted.
+
+    >>> expect(get_types([np.ones(3)], "x")[0].ndim == 2)
+    Traceback (most recent call last):
+        ...
+    kusari.errors.InvalidType: Expect: x[0].ndim == 2
+    Actual: 1 != 2
+    """
+    arrays = list(data)
+    if not accept_none and any(array is None for array in arrays):
+        raise ValueError(f"get_types({name}): expected arrays, got None; accept_none=True lets it pass")
+    return _Explaining([_info_of(array) for array in arrays], name)
+
+
+def get_light_types(data: Iterable[Any]) -> TypeInfoTuple:
+    """Return shapes and dtypes of arrays as plain values: what a function's check is run with first."""
+    return TypeInfoTuple([_info_of(array) for array in data])
+
+
+def _info_of(array: Any) -> Any:
+    if array is None:
+        return _NoArray()
+    bare = getattr(array, "array", array)
+    return TypeInfo(bare.shape, backend_of_array(bare).host_dtype(bare.dtype))
+
+
+class _NoArray:
+    """What stands for an argument that is not there."""
+
+    shape = dtype = ndim = size = None
 
 
 def invalid(operation: str, expect: str, actual: str) -> InvalidType:
@@ -228,5 +189,5 @@ def expect_floating(in_types: Any, names: tuple[str, ...]) -> None:
     if len(in_types) != len(names):
         raise InvalidType(f"{len(names)} argument(s): {', '.join(names)}", f"{len(in_types)}")
     for info, name in zip(in_types, names, strict=True):
-        if not is_floating(_value(info).dtype):
-            raise InvalidType(f"{name}.dtype is floating", f"{_value(info).dtype}")
+        if not is_floating(value_of(info).dtype):
+            raise InvalidType(f"{name}.dtype is floating", f"{value_of(info).dtype}")

@@ -6,7 +6,7 @@ import collections
 import contextlib
 from typing import Any, NamedTuple
 
-from kusari.backend import Device, Event, get_device
+from kusari.backend import Device, Event, Stream, get_device
 from kusari.backend.selection import DeviceLike
 from kusari.dataset.convert import Converter, concat_examples
 
@@ -40,7 +40,7 @@ class ConcatWithAsyncTransfer(Converter):
         self.stream = stream
         self.compute_stream = compute_stream
         self._in_flight: collections.deque[_InFlight] = collections.deque()
-        self._computed: collections.deque[Event] = collections.deque()
+        self._queued: Event | None = None
         self._device: Device | None = None
 
     def __call__(self, batch: Any, device: DeviceLike = None, padding: Any = None) -> Any:
@@ -63,31 +63,35 @@ class ConcatWithAsyncTransfer(Converter):
         backend, index = target.backend, target.index
         sources = concat_examples(batch, get_device(-1), padding=padding)
         with backend.use(index):
-            with self.compute_stream or contextlib.nullcontext():
+            with _current(self.compute_stream):
                 computing = backend.current_stream(index)
-            with self.stream or contextlib.nullcontext():
+            with _current(self.stream):
                 copying = backend.current_stream(index)
-                self._wait_for_readers(backend.event(), computing, copying)
-                arrays = _mapped(
-                    lambda source: backend.from_host(source, index, non_blocking=True), sources
-                )
+                self._let_go(copying)
+                self._queued = backend.event()
+                self._queued.record(computing)
+                arrays = _mapped(lambda source: backend.from_host(source, index, non_blocking=True), sources)
                 copied = backend.event()
                 copied.record(copying)
             computing.wait(copied)
         self._in_flight.append(_InFlight(sources, arrays, copied))
         return arrays
 
-    def _wait_for_readers(self, queued: Event, computing: Any, copying: Any) -> None:
-        """Let go of the batch before last, whose memory the copy may be given, once the model has read it.
+    def _let_go(self, copying: Stream) -> None:
+        """Drop the batch before last, whose memory the copy may be given, once the model has read it.
 
-        What was queued until the last call is all that can have read it: waiting for more would end the overlap.
+        What was queued until the last call is all that reads it: waiting for more would end the overlap.
         """
-        queued.record(computing)
-        self._computed.append(queued)
-        if len(self._in_flight) == 2:
-            copying.wait(self._computed.popleft())
-            done = self._in_flight.popleft()
-            done.copied.synchronize()  # a source must not change or go while it is read
+        if len(self._in_flight) < 2 or self._queued is None:
+            return
+        copying.wait(self._queued)
+        done = self._in_flight.popleft()
+        done.copied.synchronize()  # a source must not change or go while it is read
+
+
+def _current(stream: Any) -> contextlib.AbstractContextManager[Any]:
+    """Return a context in which a library's stream is the current one; None: the one that is."""
+    return contextlib.nullcontext() if stream is None else stream
 
 
 def _mapped(function: Any, values: Any) -> Any:

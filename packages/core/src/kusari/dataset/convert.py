@@ -28,7 +28,7 @@ class Converter:
         raise NotImplementedError(f"{type(self).__name__} does not define __call__(batch, device)")
 
 
-class _FunctionConverter(Converter):
+class FunctionConverter(Converter):
     """A function as a `Converter`, which is given a `Device` whatever its caller wrote."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -43,7 +43,7 @@ class _FunctionConverter(Converter):
         return self._function.__qualname__
 
 
-def converter() -> Callable[[Callable[..., Any]], Converter]:
+def converter() -> Callable[[Callable[..., Any]], FunctionConverter]:
     """Make a `Converter` from a function of a batch and a device.
 
     The function is given a `Device` (or None), whatever its caller wrote: a name, or the number of a GPU.
@@ -54,7 +54,7 @@ def converter() -> Callable[[Callable[..., Any]], Converter]:
     >>> images_only([(np.zeros(3), 0), (np.ones(3), 1)], "numpy").shape
     (2, 3)
     """
-    return _FunctionConverter
+    return FunctionConverter
 
 
 def to_device(device: DeviceLike, x: Any) -> Any:
@@ -103,12 +103,11 @@ def concat_examples(batch: Sequence[Any], device: Device | None = None, padding:
         raise ValueError("the batch is empty: there is nothing to concatenate")
     first = batch[0]
     if isinstance(first, tuple):
-        places = range(len(first))
-        _check_same(batch, lambda example: len(example), "elements")
+        _check_same(batch, len, "elements")
         paddings = padding if isinstance(padding, tuple) else (padding,) * len(first)
-        return tuple(_column(batch, place, device, paddings[place]) for place in places)
+        return tuple(_column(batch, place, device, paddings[place]) for place in range(len(first)))
     if isinstance(first, dict):
-        _check_same(batch, lambda example: set(example), "keys")
+        _check_same(batch, set, "keys")
         return {
             key: _column(batch, key, device, padding[key] if isinstance(padding, dict) else padding) for key in first
         }
@@ -164,8 +163,8 @@ def _padded(arrays: Sequence[np.ndarray[Any, Any]], padding: Any) -> np.ndarray[
     """Return arrays stacked, each filled up at the end of its axes, in the first one's dtype."""
     shape = _largest(array.shape for array in arrays)
     padded = np.full((len(arrays), *shape), padding, dtype=arrays[0].dtype)
-    for row, array in zip(padded, arrays, strict=True):
-        row[tuple(slice(length) for length in array.shape)] = array
+    for number, array in enumerate(arrays):
+        padded[number, *(slice(length) for length in array.shape)] = array
     return padded
 
 

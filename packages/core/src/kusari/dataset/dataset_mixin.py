@@ -11,7 +11,7 @@ import numpy as np
 class DatasetMixin:
     """Give a class with ``get_example(i)`` and ``__len__`` the indexing of a sequence.
 
-    ``dataset[3]`` calls ``get_example(3)``; a slice, a list or an array of indices, or a mask, gives a list of examples.
+    ``dataset[3]`` calls ``get_example(3)``; a slice, a list or array of indices, or a mask gives a list of examples.
 
     >>> class Squares(DatasetMixin):
     ...     def __len__(self):

@@ -88,6 +88,8 @@ from kusari.functions.evaluation.r2_score import r2_score as r2_score
 from kusari.functions.loss.absolute_error import absolute_error as absolute_error
 from kusari.functions.loss.black_out import black_out as black_out
 from kusari.functions.loss.contrastive import contrastive as contrastive
+from kusari.functions.loss.crf1d import argmax_crf1d as argmax_crf1d
+from kusari.functions.loss.crf1d import crf1d as crf1d
 from kusari.functions.loss.cross_covariance import cross_covariance as cross_covariance
 from kusari.functions.loss.ctc import connectionist_temporal_classification as connectionist_temporal_classification
 from kusari.functions.loss.decov import decov as decov

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 
 from kusari.autograd import FunctionNode, Variable, grad
 from kusari.configuration import using_state
+from kusari.functions.math.identity import identity
 from kusari.kernels.activation import Activation
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -54,6 +55,8 @@ class FusedNode(FunctionNode):
     ) -> tuple[Variable | None, ...]:
         """Return the gradients of ``inputs[indexes]`` through the plain chain, differentiable again."""
         with using_state(backend=self.backend):
+            # Each input gets a node of its own: one that is given twice would get its whole gradient twice.
+            inputs = tuple([identity(x) for x in inputs])
             outputs = self.decompose(inputs)
             pairs = [(y, gy) for y, gy in zip(outputs, grad_outputs, strict=True) if gy is not None]
             ys, gys = [y for y, _ in pairs], [gy for _, gy in pairs]

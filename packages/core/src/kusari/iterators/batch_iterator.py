@@ -255,4 +255,3 @@ def fetch(dataset: Any, index: int) -> Any:
     except Exception as error:
         error.add_note(f"in dataset[{index}]")
         raise
-

@@ -24,8 +24,9 @@ class MultiprocessIterator(PrefetchingIterator):
     of its own (Python's, NumPy's, Kusari's), so that random changes to images are the same however many workers there
     are, and after a resume.
 
-    Processes start from a fork server (else spawned), unless ``multiprocessing.set_start_method`` said otherwise: the
-    dataset's class must be importable, and a script guards its start with ``if __name__ == "__main__":``.
+    Processes start from a fork server, or spawned: the dataset's class must be importable, and a script guards its
+    start with ``if __name__ == "__main__":``. The environment variable ``KUSARI_START_METHOD=fork`` lifts that for
+    programs that cannot, at the risk that forks have.
 
     Args:
         dataset: Anything with ``len(dataset)`` and ``dataset[index]`` that can be pickled.

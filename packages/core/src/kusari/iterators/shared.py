@@ -68,7 +68,7 @@ def map_object(segment: SharedMemory, layout: Layout) -> Any:
     """
     descriptor: int = getattr(segment, "_fd", -1)
     # Where the operating system has no such descriptor, the arrays are shared with their changes.
-    memory = segment.buf if descriptor < 0 else mmap.mmap(descriptor, segment.size, access=mmap.ACCESS_COPY)
+    memory: Any = segment.buf if descriptor < 0 else mmap.mmap(descriptor, segment.size, access=mmap.ACCESS_COPY)
     view = memoryview(memory)
     return pickle.loads(
         view[: layout.pickled], buffers=[view[start : start + length] for start, length in layout.arrays]
@@ -88,9 +88,9 @@ def _untracked() -> Iterator[None]:
     """Keep older Pythons from registering an attached segment, as if this process were to remove it."""
     register = resource_tracker.register
 
-    def ignore(name: str, kind: str) -> None:
-        if kind != "shared_memory":
-            register(name, kind)
+    def ignore(name: Any, rtype: str) -> None:
+        if rtype != "shared_memory":
+            register(name, rtype)
 
     resource_tracker.register = ignore
     try:

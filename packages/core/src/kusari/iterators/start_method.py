@@ -6,24 +6,31 @@ import contextlib
 import multiprocessing
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    from multiprocessing.context import BaseContext
-
+VARIABLE: Final = "KUSARI_START_METHOD"
 _THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def context() -> BaseContext:
-    """Return what makes processes: as ``multiprocessing.set_start_method`` said, else a fork server, else spawn.
+def context() -> Any:
+    """Return what makes processes.
 
-    Not a fork of this process: what it has of threads, locks and GPUs would not survive. The fork server is a small
-    process that has imported Kusari once; a worker forked from it is there in 20 ms, a spawned one in a second.
+    By ``KUSARI_START_METHOD``, else by what ``multiprocessing.set_start_method`` said, unless that is a fork: a fork
+    does not survive this process's threads, locks and GPUs, and Python takes it for chosen once anything has used it.
+    Else a fork server: a small process that has imported Kusari once. A worker forked from it is there in 20 ms, a
+    spawned one in a second.
+
+    Raises:
+        ValueError: ``KUSARI_START_METHOD`` is not a start method of this operating system.
     """
-    chosen = multiprocessing.get_start_method(allow_none=True)
-    if chosen is not None:
+    known = multiprocessing.get_all_start_methods()
+    named = os.environ.get(VARIABLE)
+    if named is not None and named not in known:
+        raise ValueError(f"{VARIABLE}={named!r}: expected one of {', '.join(known)}")
+    chosen = named or multiprocessing.get_start_method(allow_none=True)
+    if named or chosen in ("spawn", "forkserver"):
         return multiprocessing.get_context(chosen)
-    if "forkserver" not in multiprocessing.get_all_start_methods():
+    if "forkserver" not in known:
         return multiprocessing.get_context("spawn")
     server = multiprocessing.get_context("forkserver")
     server.set_forkserver_preload(["kusari.iterators.worker"])

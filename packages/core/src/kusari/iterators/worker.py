@@ -56,7 +56,8 @@ class Failure(NamedTuple):
 
     number: int | None
     """The task; None: the dataset could not be loaded."""
-    index: int
+    at: int
+    """The example's index; NOWHERE: it was not the dataset."""
     error: BaseException | None
     """None when it cannot be pickled."""
     text: str

@@ -349,8 +349,8 @@ def _packed(dataset: Any) -> Packed:
 
 
 def _carried(failure: worker.Failure, process: Worker) -> BaseException:
-    place = "while the dataset was loaded" if failure.number is None else f"in dataset[{failure.index}]"
-    if failure.index == worker.NOWHERE and failure.number is not None:
+    place = "while the dataset was loaded" if failure.number is None else f"in dataset[{failure.at}]"
+    if failure.at == worker.NOWHERE and failure.number is not None:
         place = "while examples were packed"
     note = f"{place}, in worker process {process.process.pid}:\n{failure.text}"
     error = failure.error
@@ -365,4 +365,3 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-

@@ -97,13 +97,11 @@ class CTC(Family[CTCProblem]):
         route = self.route(t, input_length, label_length, x)
         label, blank = self._scores(log_p, route)
         # Backwards from the end: there every sequence begins where it waits, and at label 0 all of them arrive.
-        rest = self._sweep(
-            xp.flip(label[:, 1:, :], axis=(0, 1)), xp.flip(blank, axis=0), xp.flip(route.over[1:, :], axis=0),
-            xp.flip(route.end, axis=0),
-        )  # fmt: skip
+        backwards, over = xp.flip(label[:, 1:, :], axis=(0, 1)), xp.flip(route.over[1:, :], axis=0)
+        rest = self._sweep(backwards, xp.flip(blank, axis=0), over, xp.flip(route.end, axis=0))
         total = self._log_add(rest.label[-1, -1, :], rest.blank[-1, -1, :])
         rest = Passed(*(xp.flip(way, axis=(0, 1)) for way in rest))
-        loss = xp.where(total > LOG_ZERO / 2, -total, xp.inf)
+        loss = xp.where(total < LOG_ZERO / 2, xp.inf, -total)
         return loss, Kept(log_p, route, label, blank, rest, total)
 
     def grad_input(self, kept: Any, gloss: Array) -> Array:
@@ -112,15 +110,15 @@ class CTC(Family[CTCProblem]):
         0 beyond a sequence's length, and where no path exists.
         """
         xp, (log_p, route, label, blank, rest, total) = self.backend.xp, kept
-        start = xp.flip(xp.full_like(route.end, LOG_ZERO), axis=0)
+        start = xp.full_like(route.end, LOG_ZERO)
         start[0, :] = 0
         passed = self._sweep(label[:, :-1, :], blank, route.over[:-1, :], start)
-        exists = total > LOG_ZERO / 2
-        total = xp.where(exists, total, 0)
+        none = total < LOG_ZERO / 2
+        total = xp.where(none, 0, total)
         at_label = xp.exp(passed.label[:, 1:, :] + rest.label[:, :-1, :] - label[:, 1:-1, :] - total)
         at_blank = xp.exp(passed.blank + rest.blank - xp.expand_dims(blank, axis=1) - total)
         met = self._sum_by_symbol(at_label, xp.sum(at_blank, axis=1), route.symbol)
-        gx = (xp.exp(log_p) - met) * xp.expand_dims(xp.where(exists, gloss, 0), axis=1)
+        gx = (xp.exp(log_p) - met) * xp.expand_dims(xp.where(none, 0, gloss), axis=1)
         return xp.where(xp.expand_dims(route.frame, axis=2), gx, 0)
 
     def route(self, t: Array, input_length: Array, label_length: Array, like: Array) -> Route:

@@ -125,8 +125,9 @@ class Sequential(ChainList):
         _check_callable(layer)
         place = index if index >= 0 else index + len(self)
         if isinstance(layer, Link):
-            first = next((i for i in range(place) if isinstance(self._layers[i], Link)), None)
-            self._legacy_order.insert(0 if first is None else first + 1, layer)
+            # The original takes the place of the first link among the layers for one among the links.
+            first = next((i for i in range(place) if isinstance(self._layers[i], Link)), 0)
+            self._legacy_order.insert(first + 1 if place else 0, layer)
         self._layers.insert(place, layer)
         self._collect_children()
 

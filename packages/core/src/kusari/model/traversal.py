@@ -11,7 +11,7 @@ from kusari.autograd.parameter import Parameter
 from kusari.backend import copyto
 from kusari.model.device_resident import is_array
 from kusari.model.registration import Registration
-from kusari.serializer import Serializer
+from kusari.serializer import Deserializer, Serializer
 
 if TYPE_CHECKING:
     from kusari.model.link import Link
@@ -255,12 +255,14 @@ def _child(link: Traversal, name: str) -> Any:
 def _serialize_parameter(serializer: Any, name: str, param: Parameter) -> None:
     """Save a parameter's array, or load into it."""
     array = param.array
-    stored = serializer(name, array)
+    if array is None and isinstance(serializer, Deserializer):
+        stored = serializer.new_array(name, param.dtype_to_come)
+    else:
+        stored = serializer(name, array)
     if isinstance(serializer, Serializer) or stored is None or getattr(serializer, "rehearsing", False):
         return
     if array is None:
-        param.initialize(stored.shape)
-        copyto(param.array, stored)
+        param.initialize_from(stored)
     elif stored is not array:
         if stored.shape != array.shape:
             raise ValueError(f"parameter {name!r} has shape {array.shape}, the stored one {stored.shape}")

@@ -51,16 +51,31 @@ class FlatDeserializer(Deserializer):
         return part
 
     def __call__(self, key: str, value: Any) -> Any:
+        return self._load(key, value, lambda name, stored: _fitting(name, value, stored))
+
+    def new_array(self, key: str, dtype: Any) -> Any:
+        """Return an array in a dtype, or None.
+
+        Raises:
+            KeyError: It is missing in the file.
+            ValueError: It is damaged, or more than a file of that size should hold.
+            TypeError: Another kind of dtype.
+        """
+        return self._load(key, None, lambda name, stored: _cast(name, stored, dtype, stored.read_any_size))
+
+    def _load(self, key: str, value: Any, fit: Callable[[str, Stored], Any]) -> Any:
+        """Look a value up, bring it into the right type, and take it; or leave ``value`` as it is."""
         name = self.path + key.lstrip("/")
         if any(ignored(name) for ignored in self.ignore_names):
             return value
         try:
-            stored = self.values[name]
+            found = self.values[name]
         except KeyError:
             if not self.strict:
                 return value
             raise KeyError(self._missing(name)) from None
-        return self._take(value, _fitting(name, value, as_stored(name, stored)))
+        stored = as_stored(name, found)
+        return self._take(value, None if stored is None else fit(name, stored))
 
     def _take(self, value: Any, loaded: Any) -> Any:
         """Copy what was loaded into an array; anything else is handed back instead of ``value``."""
@@ -97,7 +112,7 @@ def _is_array(value: Any) -> bool:
     return hasattr(value, "dtype") and hasattr(value, "shape") and not isinstance(value, np.generic)
 
 
-def _fitting(name: str, value: Any, stored: Stored | None) -> Any:
+def _fitting(name: str, value: Any, stored: Stored) -> Any:
     """Return what is stored in the type of ``value``; for an array, what is to be copied into it.
 
     Nothing is read before shape and dtype are known to fit.
@@ -106,8 +121,6 @@ def _fitting(name: str, value: Any, stored: Stored | None) -> Any:
         ValueError: Another shape.
         TypeError: Another kind of dtype.
     """
-    if stored is None:
-        return None
     if value is None:
         return stored.read_any_size()
     if _is_array(value):
@@ -121,13 +134,27 @@ def _for_array(name: str, value: Any, stored: Stored) -> HostArray:
     if stored.shape != tuple(value.shape):
         raise ValueError(f"{name!r}: expected shape {tuple(value.shape)}, the file has {stored.shape}")
     backend: Backend = backend_of_array(value)
-    dtype = backend.host_dtype(value.dtype)
+    return _cast(name, stored, backend.host_dtype(value.dtype), lambda: _read_elements(stored))
+
+
+def _cast(name: str, stored: Stored, dtype: np.dtype[Any], read: Callable[[], HostArray]) -> HostArray:
+    """Read an array in another dtype of the same kind.
+
+    Raises:
+        TypeError: It is of another kind, or has numbers or texts for which the dtype is too small.
+    """
     if not np.can_cast(_standard(stored.dtype), _standard(dtype), "same_kind"):
         raise TypeError(f"{name!r}: {stored.dtype} in the file cannot become {dtype}")
-    array = _read_elements(stored)
+    array = read()
+    if array.dtype == dtype:
+        return array
     if dtype.kind in "SU" and array.dtype.itemsize > dtype.itemsize:
         raise TypeError(f"{name!r}: {array.dtype} in the file has longer texts than {dtype} takes")
-    return array if array.dtype == dtype else array.astype(dtype)
+    try:
+        with np.errstate(over="raise", invalid="ignore"):
+            return array.astype(dtype)
+    except FloatingPointError:
+        raise TypeError(f"{name!r}: a number in the file is too large for {dtype}") from None
 
 
 def _for_scalar(name: str, value: Any, stored: Stored) -> Any:

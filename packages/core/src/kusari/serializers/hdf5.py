@@ -13,7 +13,7 @@ from kusari.serializer import Serializer
 from kusari.serializers.atomic import replacing
 from kusari.serializers.dictionary import host_array
 from kusari.serializers.flat import FlatDeserializer
-from kusari.serializers.hdf5_values import HDF5Values, h5py_module, read_attribute
+from kusari.serializers.hdf5_values import CHECKSUM, HDF5Values, checksum, h5py_module, read_attribute
 from kusari.serializers.loading import NUMBERING, flattened, load_whole
 from kusari.serializers.stored import HostArray, encoded
 
@@ -22,7 +22,7 @@ def save_hdf5(filename: Any, obj: Any, compression: int | str | None = 4) -> Non
     """Save an object to an HDF5 file.
 
     Parts are groups and values are datasets: ``/l1/W``. A path is written as a whole or not at all: a crash leaves the
-    old file. An attribute of the root says how Sequentials are numbered.
+    old file. An attribute of the root says how Sequentials are numbered, one of each dataset is its checksum.
 
     Args:
         filename: A path, or a file opened for reading and writing in binary.
@@ -64,8 +64,8 @@ def load_hdf5(filename: Any, obj: Any) -> None:
     """Load an object from an HDF5 file.
 
     The load is rehearsed first: when the file is damaged, or does not fit, the object stays as it was. Nothing is read
-    that is larger than what the object has a place for, and nothing that lies in another file. Numbers are not
-    protected by checksums, unless they are compressed: a damaged one may go unnoticed.
+    that is larger than what the object has a place for, and nothing that lies in another file. Files of the original
+    have no checksums where nothing is compressed: there, a damaged number goes unnoticed.
 
     The original numbers the links of a `Sequential` otherwise where there are three or more. Its files are loaded
     within ``with using_config("sequential_numbering", "legacy"):``; those of `save_hdf5` say themselves which it is.
@@ -134,13 +134,11 @@ class HDF5Serializer(Serializer):
             self.group.create_dataset(name, data=h5py.Empty("f"))
             return
         if array.dtype.kind == "U":
-            array = np.strings.encode(array, "utf-8")
-            dtype = h5py.string_dtype("utf-8", max(array.dtype.itemsize, 1))
-        else:
-            array = encoded(array)
-            dtype = array.dtype
+            array = np.asarray(np.strings.encode(array, "utf-8"))
+            array = array.astype(h5py.string_dtype("utf-8", max(array.dtype.itemsize, 1)))
         compression = self.compression if array.size > 1 else None
-        self.group.create_dataset(name, data=array, dtype=dtype, compression=compression)
+        dataset = self.group.create_dataset(name, data=encoded(array), compression=compression)
+        dataset.attrs[CHECKSUM] = np.uint32(checksum(encoded(array)))
 
 
 class HDF5Deserializer(FlatDeserializer):

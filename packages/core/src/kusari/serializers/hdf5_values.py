@@ -13,28 +13,36 @@ import numpy as np
 from kusari.serializers.optional import optional_module
 from kusari.serializers.stored import Allowance, HostArray, Stored, decoded, decoded_dtype, means_none
 
+CHECKSUM: Final = "crc32"
+"""The attribute with a dataset's `checksum`, without which a damaged one may go unnoticed."""
+
 _SMALL_CHUNK: Final = 1 << 20
 """A chunk may be this large for an array that is smaller."""
 
 
-def read_attribute(group: Any, name: str) -> str | None:
-    """Return a text that is attached to a group, or None.
+def read_attribute(node: Any, name: str) -> Any:
+    """Return a number or a text in ASCII that is attached to a group or dataset, or None.
 
     Raises:
-        ValueError: It is damaged, or no text of fixed length.
+        ValueError: It is damaged, or neither.
     """
-    return _guarded(name, _attribute, group, name)
+    return _guarded(name, _attribute, node, name)
 
 
-def _attribute(group: Any, name: str) -> str | None:
-    if not h5py_module().h5a.exists(group.id, name.encode()):
+def _attribute(node: Any, name: str) -> Any:
+    if not h5py_module().h5a.exists(node.id, name.encode()):
         return None
     # The library may not come back from damaged texts of variable length: they are not even opened.
-    attribute = group.attrs.get_id(name)
-    if attribute.shape != () or attribute.dtype.kind != "S":
-        raise ValueError("expected a text of fixed length")
-    value: bytes = group.attrs[name]
-    return value.decode("ascii")
+    attribute = node.attrs.get_id(name)
+    if attribute.shape != () or attribute.dtype.kind not in "Su":
+        raise ValueError("expected a number or a text of fixed length")
+    value = node.attrs[name]
+    return value.decode("ascii") if isinstance(value, bytes) else int(value)
+
+
+def checksum(array: HostArray) -> int:
+    """Return the CRC-32 of an array's dtype, shape and elements."""
+    return zlib.crc32(array.tobytes(), zlib.crc32(f"{array.dtype.str} {array.shape}".encode()))
 
 
 def h5py_module() -> Any:
@@ -151,6 +159,9 @@ class _Dataset(Stored):
         if dataset.chunks is not None:
             self._check_chunks(dataset)
         array = np.asarray(dataset[()])
+        expected = _attribute(dataset, CHECKSUM)
+        if expected is not None and expected != checksum(array):
+            raise ValueError("its checksum is another")
         return np.strings.decode(array, "utf-8") if self._is_text else decoded(array)
 
     def _check_chunks(self, dataset: Any) -> None:

@@ -18,17 +18,40 @@ NUMBERING: Final = "sequential_numbering"
 """The configuration's key, and what files call it."""
 
 
+class Flattened(dict[str, HostArray]):
+    """What a file of an object holds, taken now and to be written later.
+
+    Args:
+        obj: As for `flattened`.
+    """
+
+    def __init__(self, obj: Any) -> None:
+        arrays, self.numbering = flattened(obj)
+        super().__init__(arrays)
+
+    def __reduce__(self) -> Any:
+        return _flattened_again, (dict(self), self.numbering)
+
+
+def _flattened_again(arrays: dict[str, HostArray], numbering: str | None) -> Flattened:
+    values = Flattened({})
+    values.update(arrays)
+    values.numbering = numbering
+    return values
+
+
 def flattened(obj: Any) -> tuple[dict[str, HostArray], str | None]:
     """Return what a file of an object holds, and the numbering of Sequentials by which it was made.
 
     Args:
-        obj: Something with a ``serialize`` method, or a dict, whose names nobody knows the numbering of.
+        obj: Something with a ``serialize`` method, or a dict; nobody knows the numbering of its names, unless it is
+            `Flattened`.
 
     Raises:
         TypeError: A value that is no array, number, string or None.
     """
     if isinstance(obj, dict):
-        return {name: host_array(name, value) for name, value in obj.items()}, None
+        return {name: host_array(name, value) for name, value in obj.items()}, getattr(obj, "numbering", None)
     serializer = DictionarySerializer()
     serializer.save(obj)
     return serializer.target, numbering_in_files()
@@ -88,6 +111,10 @@ class _Rehearsal(FlatDeserializer):
     def __call__(self, key: str, value: Any) -> Any:
         with self._watched():
             return super().__call__(key, value)
+
+    def new_array(self, key: str, dtype: Any) -> Any:
+        with self._watched():
+            return super().new_array(key, dtype)
 
     @contextlib.contextmanager
     def _watched(self) -> Iterator[None]:

@@ -118,6 +118,7 @@ KERNELS: Final[tuple[FamilyCase, ...]] = (
     *(case for alignment in ALIGNMENTS for case in _family_cases(alignment)),
     *_family_cases(ALIGNMENTS[0], repeated(200.0, 0.0, -200.0, 50.0), "extreme"),
     *_family_cases(ALIGNMENTS[3], normal_with(-np.inf), "impossible-symbol"),
+    _family_cases(ALIGNMENTS[0], normal_with(np.nan), "nan")[0],
 )
 
 

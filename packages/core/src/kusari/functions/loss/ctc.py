@@ -88,8 +88,8 @@ class ConnectionistTemporalClassification(FusedNode):
             at_label = concat([moved, at_label[-1:, :]], axis=0) + label[frame]
             at_blank = onward + broadcast_to(blank[frame], onward.shape)
         total = _log_add(at_label[0], at_blank[0])
-        possible = constant(total.array > kernels.LOG_ZERO / 2, self.device)
-        return (where(possible, -total, constant(xp.full_like(total.array, xp.inf), self.device)),)
+        none = constant(total.array < kernels.LOG_ZERO / 2, self.device)
+        return (where(none, constant(xp.full_like(total.array, xp.inf), self.device), -total),)
 
 
 def _log_add(x: Variable, y: Variable) -> Variable:

@@ -12,7 +12,7 @@ from kusari.configuration import config, current_state
 from kusari.errors import InvalidType
 from kusari.functions.activation.relu import relu
 from kusari.functions.activation.tanh import tanh
-from kusari.functions.arguments import like, refuse_keywords
+from kusari.functions.arguments import OLD_LIBRARIES, like, refuse_keywords
 from kusari.functions.array.axes import inputs_of
 from kusari.functions.array.concat import concat
 from kusari.functions.array.stack import stack
@@ -23,10 +23,7 @@ from kusari.kernels.n_step_rnn import CELLS, LayerWeights, Recurrence, Recurrenc
 from kusari.kernels.noise import dropout
 from kusari.types import Array
 
-GONE: Final = {
-    "train": "use using_config('train', ...)",
-    "use_cudnn": "which kernels run is the backend's choice: use_backend(...)",
-}
+GONE: Final = {"train": "use using_config('train', ...)", **OLD_LIBRARIES}
 """Keywords of old programs."""
 
 

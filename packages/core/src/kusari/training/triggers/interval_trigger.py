@@ -79,4 +79,6 @@ def get_trigger(trigger: Any) -> Trigger:
         return trigger
     if isinstance(trigger, tuple | list) and len(trigger) == 2:
         return IntervalTrigger(*trigger)
-    raise TypeError(f"trigger {trigger!r}: expected (period, 'epoch' or 'iteration'), a function of the trainer, or None")
+    raise TypeError(
+        f"trigger {trigger!r}: expected (period, 'epoch' or 'iteration'), a function of the trainer, or None"
+    )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kusari.backend import get_device
-from kusari.dataset.convert import call_converter, concat_examples
+from kusari.dataset.convert import concat_examples
 from kusari.training.updaters.standard_updater import StandardUpdater, by_name, call_with
 
 if TYPE_CHECKING:
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 class ParallelUpdater(StandardUpdater):
     """Split each batch over copies of the model on several devices, and update the main one by all gradients' sum.
 
-    Each copy takes every n-th example. The loss of a copy counts in proportion to its examples, so that a loss that is
-    a mean over its batch gives the gradient of the whole batch. Copies run one after the other: on devices that work
-    asynchronously they overlap. What a copy keeps besides parameters, a running mean for example, stays its own.
+    Each copy takes every n-th example. Gradients are added up, not averaged: where the loss is a mean over its batch,
+    n copies give n times the gradient of the whole batch, so divide the learning rate by n. Copies run one after the
+    other: on devices that work asynchronously they overlap. What a copy keeps besides parameters, a running mean for
+    example, stays its own.
 
     Args:
         iterator: As for `StandardUpdater`.
@@ -84,15 +85,14 @@ class ParallelUpdater(StandardUpdater):
         batch = iterator.next()
         models = [self._main, *self._twins]
         parts = [(model, batch[first :: len(models)]) for first, model in enumerate(models)]
-        self._main.cleargrads()
         losses = []
         for model, part in parts:
             if part:
                 model.cleargrads()
-                arguments = call_converter(self.converter, part, model.device)
-                losses.append((call_with(self.loss_func or model, arguments), len(part) / len(batch)))
-        for loss, share in losses:
-            optimizer.backpropagate(loss * share)
+                arguments = self.converter(part, model.device)
+                losses.append(call_with(self.loss_func or model, arguments))
+        for loss in losses:
+            optimizer.backpropagate(loss)
         for twin, (_, part) in zip(self._twins, parts[1:], strict=True):
             if part:
                 self._main.addgrads(twin)

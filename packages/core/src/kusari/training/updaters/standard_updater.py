@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kusari.backend import Device, get_device
-from kusari.dataset.convert import call_converter, concat_examples
+from kusari.dataset.convert import concat_examples
 from kusari.training.updater import Updater
 from kusari.training.updaters.hyperparameters import serialize_hyperparameters
 
@@ -136,7 +136,7 @@ class StandardUpdater(Updater):
     def update_core(self) -> None:
         """Do the work of one iteration: what subclasses override."""
         iterator, optimizer = self._iterators["main"], self._optimizers["main"]
-        arguments = call_converter(self.converter, iterator.next(), self._input_device)
+        arguments = self.converter(iterator.next(), self._input_device)
         call_with(optimizer.update, arguments, self.loss_func or optimizer.target)
         if self.auto_new_epoch and iterator.is_new_epoch:
             optimizer.new_epoch(auto=True)

@@ -1,0 +1,31 @@
+"""Datasets: combined, split, transformed, read from files, downloaded."""
+
+from kusari.datasets.cifar import get_cifar10 as get_cifar10
+from kusari.datasets.cifar import get_cifar100 as get_cifar100
+from kusari.datasets.concatenated_dataset import ConcatenatedDataset as ConcatenatedDataset
+from kusari.datasets.dict_dataset import DictDataset as DictDataset
+from kusari.datasets.fashion_mnist import get_fashion_mnist as get_fashion_mnist
+from kusari.datasets.fashion_mnist import get_fashion_mnist_labels as get_fashion_mnist_labels
+from kusari.datasets.image_dataset import ImageDataset as ImageDataset
+from kusari.datasets.image_dataset import LabeledImageDataset as LabeledImageDataset
+from kusari.datasets.kuzushiji_mnist import get_kuzushiji_mnist as get_kuzushiji_mnist
+from kusari.datasets.kuzushiji_mnist import get_kuzushiji_mnist_labels as get_kuzushiji_mnist_labels
+from kusari.datasets.mnist import get_mnist as get_mnist
+from kusari.datasets.pickle_dataset import PickleDataset as PickleDataset
+from kusari.datasets.pickle_dataset import PickleDatasetWriter as PickleDatasetWriter
+from kusari.datasets.pickle_dataset import open_pickle_dataset as open_pickle_dataset
+from kusari.datasets.pickle_dataset import open_pickle_dataset_writer as open_pickle_dataset_writer
+from kusari.datasets.ptb import get_ptb_words as get_ptb_words
+from kusari.datasets.ptb import get_ptb_words_vocabulary as get_ptb_words_vocabulary
+from kusari.datasets.sub_dataset import SubDataset as SubDataset
+from kusari.datasets.sub_dataset import get_cross_validation_datasets as get_cross_validation_datasets
+from kusari.datasets.sub_dataset import get_cross_validation_datasets_random as get_cross_validation_datasets_random
+from kusari.datasets.sub_dataset import split_dataset as split_dataset
+from kusari.datasets.sub_dataset import split_dataset_random as split_dataset_random
+from kusari.datasets.svhn import get_svhn as get_svhn
+from kusari.datasets.text_dataset import TextDataset as TextDataset
+from kusari.datasets.transform_dataset import TransformDataset as TransformDataset
+from kusari.datasets.tuple_dataset import TupleDataset as TupleDataset
+from kusari.datasets.zipped_image_dataset import LabeledZippedImageDataset as LabeledZippedImageDataset
+from kusari.datasets.zipped_image_dataset import MultiZippedImageDataset as MultiZippedImageDataset
+from kusari.datasets.zipped_image_dataset import ZippedImageDataset as ZippedImageDataset

@@ -1,0 +1,32 @@
+"""Extensions: what a trainer runs besides the updates."""
+
+from kusari.training.extensions import snapshot_writers as snapshot_writers
+from kusari.training.extensions._snapshot import snapshot as snapshot
+from kusari.training.extensions._snapshot import snapshot_object as snapshot_object
+from kusari.training.extensions.computational_graph import DumpGraph as DumpGraph
+from kusari.training.extensions.computational_graph import dump_graph as dump_graph
+from kusari.training.extensions.decay_shifts import ExponentialShift as ExponentialShift
+from kusari.training.extensions.decay_shifts import InverseShift as InverseShift
+from kusari.training.extensions.decay_shifts import MultistepShift as MultistepShift
+from kusari.training.extensions.decay_shifts import PolynomialShift as PolynomialShift
+from kusari.training.extensions.decay_shifts import StepShift as StepShift
+from kusari.training.extensions.evaluator import Evaluator as Evaluator
+from kusari.training.extensions.fail_on_nonnumber import FailOnNonNumber as FailOnNonNumber
+from kusari.training.extensions.log_report import LogReport as LogReport
+from kusari.training.extensions.micro_average import MicroAverage as MicroAverage
+from kusari.training.extensions.notebook import PrintReportNotebook as PrintReportNotebook
+from kusari.training.extensions.notebook import ProgressBarNotebook as ProgressBarNotebook
+from kusari.training.extensions.parameter_statistics import ParameterStatistics as ParameterStatistics
+from kusari.training.extensions.plot_report import PlotReport as PlotReport
+from kusari.training.extensions.print_report import PrintReport as PrintReport
+from kusari.training.extensions.progress_bar import ProgressBar as ProgressBar
+from kusari.training.extensions.ramp_shifts import CosineShift as CosineShift
+from kusari.training.extensions.ramp_shifts import LinearShift as LinearShift
+from kusari.training.extensions.ramp_shifts import OneCycleShift as OneCycleShift
+from kusari.training.extensions.ramp_shifts import WarmupShift as WarmupShift
+from kusari.training.extensions.shift import Shift as Shift
+from kusari.training.extensions.sink_report import SinkReport as SinkReport
+from kusari.training.extensions.unchain_variables import unchain_variables as unchain_variables
+from kusari.training.extensions.value_observation import observe_lr as observe_lr
+from kusari.training.extensions.value_observation import observe_value as observe_value
+from kusari.training.extensions.variable_statistics_plot import VariableStatisticsPlot as VariableStatisticsPlot
