@@ -10,6 +10,7 @@ import importlib
 import importlib.metadata
 import json
 import math
+import multiprocessing
 import pkgutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -116,15 +117,30 @@ def _elementwise_kernels() -> Iterator[Kernel[..., Any]]:
 def check(
     cases: Sequence[Case], capabilities: Sequence[int], report: Callable[[Result], None] = lambda _: None
 ) -> list[Result]:
-    """Compile each case for each compute capability, and hand every result to ``report`` as it comes."""
+    """Compile each case for each compute capability, and hand every result to ``report`` as it comes.
+
+    In a process per core; forked, because kernels do not pickle.
+    """
+    tasks = [(case, capability) for case in cases for capability in capabilities]
     results = []
-    for case in cases:
-        for capability in capabilities:
-            resources = cross_compile(case.launch, capability)
-            complaints = resources.complaints(capability, tensor_cores=case.tensor_cores)
-            results.append(Result(case.name, capability, resources, complaints))
-            report(results[-1])
+    with multiprocessing.get_context("fork").Pool(initializer=_take_over, initargs=(tasks,)) as pool:
+        for result in pool.imap(_compile, range(len(tasks))):
+            results.append(result)
+            report(result)
     return results
+
+
+_tasks: list[tuple[Case, int]] = []
+
+
+def _take_over(tasks: list[tuple[Case, int]]) -> None:
+    _tasks[:] = tasks
+
+
+def _compile(index: int) -> Result:
+    case, capability = _tasks[index]
+    resources = cross_compile(case.launch, capability)
+    return Result(case.name, capability, resources, resources.complaints(capability, tensor_cores=case.tensor_cores))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
