@@ -24,10 +24,12 @@ SOURCES = [str(ROOT / "packages" / package / "src") for package in PACKAGES]
 
 TEST_TOOLS = [
     "array-api-strict>=2.6",
+    "h5py>=3.11",
     "hypothesis",
     "ml_dtypes",
     "pytest",
     "pytest-xdist",
+    "safetensors>=0.4.4",
     "scipy",
     "sybil>=9",
 ]

@@ -13,14 +13,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import kusari
-import kusari.functions as F
 import numpy as np
 from data import Digits, batches, load
-from kusari import optimizers, serializers
 from model import NetworkInNetwork
 from plot import save_plot
 from progress import Progress
+
+import kusari
+import kusari.functions as F
+from kusari import optimizers, serializers
 
 
 class Epoch(NamedTuple):

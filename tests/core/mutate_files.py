@@ -18,8 +18,15 @@ from typing import Any
 import numpy as np
 
 from kusari import Chain, Link, Parameter
-from kusari.serializers import DictionarySerializer, load_hdf5, load_npz, load_safetensors
-from kusari.serializers import save_hdf5, save_npz, save_safetensors
+from kusari.serializers import (
+    DictionarySerializer,
+    load_hdf5,
+    load_npz,
+    load_safetensors,
+    save_hdf5,
+    save_npz,
+    save_safetensors,
+)
 
 DOCUMENTED = (ValueError, KeyError, TypeError)
 MOST_MEMORY = 3 << 30
@@ -76,7 +83,7 @@ def foreign_hdf5(arrays: dict[str, Any]) -> bytes:
         for name, value in arrays.items():
             value = np.asarray(value)
             if value.dtype == object:
-                root.create_dataset(name, data=np.asarray([1, 2], "f"), dtype=h5py.vlen_dtype(np.float32), shape=(2,))
+                root.create_dataset(name, data="a text of variable length")
             else:
                 value = np.strings.encode(value) if value.dtype.kind == "U" else value
                 root.create_dataset(name, data=value, compression=4 if value.size > 1 else None)

@@ -12,12 +12,15 @@ from typing import Any
 import pytest
 
 from kusari.configuration import (
+    DebugMode,
     GlobalConfig,
     LocalConfig,
     change_state,
     config,
     current_state,
     global_config,
+    is_debug,
+    set_debug,
     using_config,
     using_state,
 )
@@ -32,7 +35,9 @@ DOCUMENTED = {
     "in_recomputing": False,
     "keep_graph_on_report": False,
     "lazy_grad_sum": False,
+    "legacy_behavior": False,
     "schedule_func": None,
+    "sequential_numbering": "native",
     "train": True,
     "type_check": True,
     "use_cudnn": "auto",
@@ -222,10 +227,10 @@ def test_show_prints_every_key_sorted(pair: tuple[GlobalConfig, LocalConfig]) ->
     local.a = None
     out = io.StringIO()
     local.show(out)
-    assert out.getvalue() == "a        None\nb        1\nlong_key 'text'\n"
+    assert out.getvalue() == "a        None\nb        1\nlong_key text\n"
     out = io.StringIO()
     shared.show(out)
-    assert out.getvalue() == "b        1\nlong_key 'text'\n"
+    assert out.getvalue() == "b        1\nlong_key text\n"
 
 
 def test_show_goes_to_the_screen(capsys: pytest.CaptureFixture[str]) -> None:
@@ -272,11 +277,36 @@ def test_change_state_holds_in_this_thread_alone() -> None:
         ("KUSARI_DTYPE", "mixed16", "dtype", "'mixed16'"),
         ("KUSARI_PRECISION", "tf32", "precision", "'tf32'"),
         ("KUSARI_KEEP_GRAPH_ON_REPORT", "1", "keep_graph_on_report", "True"),
+        ("KUSARI_LAZY_GRAD_SUM", "1", "lazy_grad_sum", "True"),
+        ("KUSARI_USE_CUDNN", "always", "use_cudnn", "'always'"),
+        ("KUSARI_CUDNN", "0", "use_cudnn", "'never'"),
+        ("KUSARI_CUDNN_FAST_BATCH_NORMALIZATION", "1", "cudnn_fast_batch_normalization", "True"),
+        ("KUSARI_USE_IDEEP", "auto", "use_ideep", "'auto'"),
     ],
 )
 def test_environment(run_python: Callable[..., str], variable: str, value: str, key: str, expected: str) -> None:
     code = f"from kusari.configuration import config; print(repr(config.{key}))"
     assert run_python(code, **{variable: value}) == expected
+
+
+def test_a_choice_that_is_none(run_python: Callable[..., str]) -> None:
+    code = "try:\n    import kusari.configuration\nexcept ValueError as error:\n    print(error)"
+    assert run_python(code, KUSARI_USE_CUDNN="sometimes") == "KUSARI_USE_CUDNN='sometimes': expected always, auto, never"
+
+
+def test_debug_mode() -> None:
+    assert not is_debug()
+    set_debug(True)
+    try:
+        assert is_debug()
+        assert current_state().debug
+        assert not in_thread(is_debug)
+        with DebugMode(False):
+            assert not is_debug()
+        assert is_debug()
+    finally:
+        del config.debug
+    assert not is_debug()
 
 
 def test_a_flag_that_is_neither_0_nor_1(run_python: Callable[..., str]) -> None:

@@ -1,5 +1,6 @@
 """Kusari: define-by-run deep learning over pluggable backends."""
 
+from kusari import computational_graph as computational_graph
 from kusari import dataset as dataset
 from kusari import datasets as datasets
 from kusari import function_hooks as function_hooks
@@ -7,11 +8,15 @@ from kusari import functions as functions
 from kusari import gradient_check as gradient_check
 from kusari import initializers as initializers
 from kusari import iterators as iterators
+from kusari import link_hooks as link_hooks
 from kusari import links as links
 from kusari import optimizer as optimizer
 from kusari import optimizer_hooks as optimizer_hooks
 from kusari import optimizers as optimizers
 from kusari import serializers as serializers
+from kusari import training as training
+from kusari import utils as utils
+from kusari import variable as variable
 from kusari.autograd import Function as Function
 from kusari.autograd import FunctionAdapter as FunctionAdapter
 from kusari.autograd import FunctionHook as FunctionHook
@@ -30,8 +35,11 @@ from kusari.backend import get_device as get_device
 from kusari.backend import seed as seed
 from kusari.backend import use_backend as use_backend
 from kusari.backend import using_device as using_device
+from kusari.configuration import DebugMode as DebugMode
 from kusari.configuration import config as config
 from kusari.configuration import global_config as global_config
+from kusari.configuration import is_debug as is_debug
+from kusari.configuration import set_debug as set_debug
 from kusari.configuration import using_config as using_config
 from kusari.dtypes import get_dtype as get_dtype
 from kusari.dtypes import mixed16 as mixed16
@@ -42,9 +50,17 @@ from kusari.model import DeviceResident as DeviceResident
 from kusari.model import Link as Link
 from kusari.model import LinkHook as LinkHook
 from kusari.model import Sequential as Sequential
+from kusari.model import summary as summary
 from kusari.optimizer import GradientMethod as GradientMethod
 from kusari.optimizer import Optimizer as Optimizer
 from kusari.optimizer import UpdateRule as UpdateRule
+from kusari.reporter import DictSummary as DictSummary
+from kusari.reporter import Reporter as Reporter
+from kusari.reporter import Summary as Summary
+from kusari.reporter import get_current_reporter as get_current_reporter
+from kusari.reporter import report as report
+from kusari.reporter import report_scope as report_scope
+from kusari.runtime_info import print_runtime_info as print_runtime_info
 from kusari.serializer import AbstractSerializer as AbstractSerializer
 from kusari.serializer import Deserializer as Deserializer
 from kusari.serializer import Serializer as Serializer

@@ -26,6 +26,13 @@ def _flag(name: str, default: bool) -> bool:
     return text == "1"
 
 
+def _choice(name: str, default: str, choices: tuple[str, ...] = ("always", "auto", "never")) -> str:
+    text = os.environ.get(name, default)
+    if text not in choices:
+        raise ValueError(f"{name}={text!r}: expected {', '.join(choices)}")
+    return text
+
+
 def _defaults() -> dict[str, Any]:
     """Return every documented key with its default, read from the environment where it has a variable."""
     return {
@@ -38,17 +45,17 @@ def _defaults() -> dict[str, Any]:
         "enable_backprop": True,
         "forbid_synchronization": False,
         "in_recomputing": False,
-        "legacy_behavior": False,
         "keep_graph_on_report": _flag("KUSARI_KEEP_GRAPH_ON_REPORT", False),
         "lazy_grad_sum": _flag("KUSARI_LAZY_GRAD_SUM", False),
+        "legacy_behavior": False,
         "precision": os.environ.get("KUSARI_PRECISION", "ieee"),
         "schedule_func": None,
         "sequential_numbering": "native",
         "train": True,
         "type_check": _flag("KUSARI_TYPE_CHECK", True),
-        "use_cudnn": os.environ.get("KUSARI_USE_CUDNN", "auto"),
+        "use_cudnn": _choice("KUSARI_USE_CUDNN", "auto") if _flag("KUSARI_CUDNN", True) else "never",
         "use_cudnn_tensor_core": "auto",
-        "use_ideep": os.environ.get("KUSARI_USE_IDEEP", "never"),
+        "use_ideep": _choice("KUSARI_USE_IDEEP", "never"),
         "use_static_graph": True,
         "warn_nondeterministic": False,
         "_will_recompute": False,
@@ -225,7 +232,7 @@ def _print_table(values: Mapping[str, Any], file: TextIO | None) -> None:
     out = sys.stdout if file is None else file
     width = max(map(len, values), default=0)
     for key in sorted(values):
-        print(f"{key:{width}} {values[key]!r}", file=out)
+        print(f"{key:{width}} {values[key]}", file=out)
 
 
 global_config: Final = GlobalConfig()
@@ -286,3 +293,40 @@ def call_in_state(state: State, function: Callable[..., T], *args: Any) -> T:
 def change_state(**changes: Any) -> None:
     """Change parts of the `State` of this thread or task until they are changed again."""
     _set_state(current_state().replace(**changes))
+
+
+# Debug mode. --------------------------------------------------------------------------------------------------------
+
+
+def is_debug() -> bool:
+    """Tell whether debug mode is on here: functions look for NaN, and links for parameters that were changed unseen.
+
+    >>> is_debug()
+    False
+    """
+    return bool(config.debug)
+
+
+def set_debug(debug: bool) -> None:
+    """Turn debug mode on or off, for this thread or task."""
+    config.debug = debug
+
+
+class DebugMode:
+    """Turn debug mode on or off within a ``with`` block.
+
+    Deprecated: use ``using_config("debug", debug)``.
+
+    >>> with DebugMode(True):
+    ...     is_debug()
+    True
+    """
+
+    def __init__(self, debug: bool) -> None:
+        self._context = using_config("debug", debug)
+
+    def __enter__(self) -> None:
+        self._context.__enter__()
+
+    def __exit__(self, *raised: Any) -> None:
+        self._context.__exit__(*raised)

@@ -144,13 +144,9 @@ def check_double_backward(
         x_grad_grad: One array for each argument that has a gradient, of its shape.
         params: Variables that ``func`` uses.
         params_grad_grad: One array for each of them.
-        eps: Half the step.
-        atol: Absolute tolerance.
-        rtol: Relative tolerance.
-        no_grads: For each argument, True if it has no gradient. Default: True for those that are not floating.
+        eps, atol, rtol, no_grads, elementwise: As in `check_backward`.
         dtype: Cast floating arguments, gradients and ``params`` to this type first.
         detect_nondifferentiable: Raise where the gradients along the direction have a kink.
-        elementwise: Compare every element instead of one direction.
 
     Raises:
         AssertionError: A second gradient is wrong; the text names the elements that differ most.
@@ -169,22 +165,9 @@ def check_double_backward(
             f"check_double_backward(): {len(ggs)} gradients of gradients; expected {expected}: one for each argument "
             "that has a gradient, and one for each of params"
         )
-
-    def first_gradients(*values: Variable) -> tuple[Variable, ...]:
-        ys = as_tuple(func(*values[: len(xs)]))
-        sources = [*(values[index] for index in wanted), *parameters]
-        found = grad(ys, sources, values[len(xs) :], enable_double_backprop=True)
-        return tuple(
-            [
-                constant(x.xp.zeros_like(x.array), x.device) if g is None else g
-                for x, g in zip(sources, found, strict=True)
-            ]
-        )
-
-    first_gradients.__qualname__ = f"gradients of {name_of(func)}"
     skipped = [index not in wanted for index in range(len(xs))] + [False] * len(gys)
     check_backward(
-        first_gradients,
+        _first_gradients(func, len(xs), wanted, parameters),
         (*xs, *gys),
         ggs,
         parameters,
@@ -196,3 +179,19 @@ def check_double_backward(
         detect_nondifferentiable,
         elementwise=elementwise,
     )
+
+
+def _first_gradients(
+    func: Callable[..., Any], count: int, wanted: Sequence[int], parameters: Sequence[Variable]
+) -> Callable[..., tuple[Variable, ...]]:
+    """Return the function (x, gy) ↦ (gx, gparams) of ``func``, which takes ``count`` arguments."""
+
+    def gradients(*values: Variable) -> tuple[Variable, ...]:
+        ys = as_tuple(func(*values[:count]))
+        sources = [*(values[index] for index in wanted), *parameters]
+        found = grad(ys, sources, values[count:], enable_double_backprop=True)
+        pairs = zip(sources, found, strict=True)
+        return tuple([constant(x.xp.zeros_like(x.array), x.device) if g is None else g for x, g in pairs])
+
+    gradients.__qualname__ = f"gradients of {name_of(func)}"
+    return gradients

@@ -189,12 +189,12 @@ class Summary:
 
     def _read(self) -> None:
         """Take in what waits on devices."""
-        batches, self._batches = self._batches, []
         if self._waiting:
-            batches.append(_Batch(self._waiting))
+            self._batches.append(_Batch(self._waiting))
             self._waiting = []
-        for batch in batches:
-            numbers_read = iter(batch.read())
+        while self._batches:
+            numbers_read = iter(self._batches[0].read())
+            del self._batches[0]
             for value in numbers_read:
                 self._fold(value, next(numbers_read))
 

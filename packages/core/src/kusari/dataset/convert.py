@@ -164,7 +164,8 @@ def _padded(arrays: Sequence[np.ndarray[Any, Any]], padding: Any) -> np.ndarray[
     shape = _largest(array.shape for array in arrays)
     padded = np.full((len(arrays), *shape), padding, dtype=arrays[0].dtype)
     for number, array in enumerate(arrays):
-        padded[number, *(slice(length) for length in array.shape)] = array
+        place: Any = (number, *map(slice, array.shape))
+        padded[place] = array
     return padded
 
 

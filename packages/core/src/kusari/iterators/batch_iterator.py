@@ -118,16 +118,17 @@ class BatchIterator(Iterator):
         Raises:
             ValueError: The saved order does not fit the dataset.
         """
-        loading = isinstance(serializer, Deserializer) and not serializer.rehearsing
+        reading = isinstance(serializer, Deserializer)
+        loading = reading and not serializer.rehearsing
         was, order = self._progress, self._progress.order
         previous = _NEVER if was.previous_epoch_detail is None else was.previous_epoch_detail
         position = int(serializer("current_position", was.position))
         epoch = int(serializer("epoch", was.epoch))
         is_new_epoch = bool(serializer("is_new_epoch", was.is_new_epoch))
         previous = float(_optional(serializer, ("previous_epoch_detail",), previous))
-        # Handed in as None, an array comes back as the file has it instead of overwriting ours.
+        # Handed in as None, an array comes back as the file has it, of any length, instead of overwriting ours.
         order = _optional(serializer, ("order", "_order"), None if loading else order)
-        packed = _optional(serializer, ("sampler",), None if loading else _pack(was.sampler_state))
+        packed = _optional(serializer, ("sampler",), None if reading else _pack(was.sampler_state))
         seed = int(_optional(serializer, ("seed",), self._seed))
         if not loading:
             return

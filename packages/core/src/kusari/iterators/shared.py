@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import mmap
+import os
 import pickle
+import secrets
 import sys
 from collections.abc import Iterator
 from multiprocessing import resource_tracker
@@ -109,8 +111,9 @@ class Segment:
     """
 
     def __init__(self, size: int) -> None:
-        self.memory = SharedMemory(create=True, size=size)
-        self.name = self.memory.name
+        # Named after the process, so that whoever finds one knows whose it is.
+        self.name = f"kusari-{os.getpid()}-{secrets.token_hex(4)}"
+        self.memory = SharedMemory(self.name, create=True, size=size)
         self._named = True
 
     def unlink(self) -> None:

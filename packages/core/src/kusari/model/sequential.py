@@ -22,7 +22,7 @@ def numbering_in_files() -> str:
     Raises:
         ValueError: ``config.sequential_numbering`` is neither.
     """
-    numbering: str = getattr(config, "sequential_numbering", "native")
+    numbering: str = config.sequential_numbering
     if numbering not in NUMBERINGS:
         raise ValueError(f"config.sequential_numbering is {numbering!r}: expected 'native' or 'legacy'")
     return numbering

@@ -9,12 +9,13 @@ from typing import Any, Self
 
 import numpy as np
 
+from kusari.model.sequential import numbering_in_files
 from kusari.serializer import Serializer
 from kusari.serializers.atomic import replacing
 from kusari.serializers.dictionary import host_array
 from kusari.serializers.flat import FlatDeserializer
 from kusari.serializers.hdf5_values import CHECKSUM, HDF5Values, checksum, h5py_module, read_attribute
-from kusari.serializers.loading import NUMBERING, flattened, load_whole
+from kusari.serializers.loading import NUMBERING, load_whole
 from kusari.serializers.stored import HostArray, encoded
 
 
@@ -43,21 +44,22 @@ def save_hdf5(filename: Any, obj: Any, compression: int | str | None = 4) -> Non
     True
     """
     h5py_module()
-    arrays, numbering = flattened(obj)
     if isinstance(filename, str | os.PathLike):
         with replacing(filename) as opened:
-            _write(opened, arrays, numbering, compression)
+            _write(opened, obj, compression)
     else:
-        _write(filename, arrays, numbering, compression)
+        _write(filename, obj, compression)
 
 
-def _write(file: Any, arrays: dict[str, HostArray], numbering: str | None, compression: Any) -> None:
+def _write(file: Any, obj: Any, compression: Any) -> None:
     with h5py_module().File(file, "w") as root:
         serializer = HDF5Serializer(root, compression)
-        for name, array in arrays.items():
-            serializer.write(name, array)
-        if numbering is not None:
-            root.attrs[NUMBERING] = np.bytes_(numbering)
+        if isinstance(obj, dict):
+            for name, value in obj.items():
+                serializer(name, value)
+        else:
+            root.attrs[NUMBERING] = np.bytes_(numbering_in_files())
+            serializer.save(obj)  # not by way of a flat dictionary: parts without values are groups, too
 
 
 def load_hdf5(filename: Any, obj: Any) -> None:
@@ -124,10 +126,10 @@ class HDF5Serializer(Serializer):
         return type(self)(self.group.require_group(key.strip("/")), self.compression)
 
     def __call__(self, key: str, value: Any) -> Any:
-        self.write(key.lstrip("/"), host_array(key, value))
+        self._write(key.lstrip("/"), host_array(key, value))
         return value
 
-    def write(self, name: str, array: HostArray) -> None:
+    def _write(self, name: str, array: HostArray) -> None:
         """Write an array as a dataset: None as an empty one, text as UTF-8 of fixed length."""
         h5py = h5py_module()
         if array.dtype.hasobject:

@@ -158,7 +158,7 @@ class _Dataset(Stored):
         dataset = self._dataset
         if dataset.chunks is not None:
             self._check_chunks(dataset)
-        array = np.asarray(dataset[()])
+        array: HostArray = dataset[...]  # not [()], which makes a number in this machine's byte order of a 0-d array
         expected = _attribute(dataset, CHECKSUM)
         if expected is not None and expected != checksum(array):
             raise ValueError("its checksum is another")

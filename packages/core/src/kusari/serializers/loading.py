@@ -195,7 +195,7 @@ def _fits_otherwise(deserializer: FlatDeserializer, obj: Any) -> bool:
 
 def _numbering_matters(obj: Any) -> bool:
     """Tell whether a model, or what an optimizer trains, has a Sequential that the original numbers otherwise."""
-    link = getattr(obj, "target", obj)
+    link = obj if isinstance(obj, Link) else getattr(obj, "target", None)
     links = link.links() if isinstance(link, Link) else ()
     return any(isinstance(each, Sequential) and each.numbering_matters for each in links)
 

@@ -142,7 +142,7 @@ def decoded_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 def decoded(array: HostArray) -> HostArray:
     """Undo `encoded`, for anything but None, and let every byte of a truth value but 0 be true."""
     if array.dtype == np.bool_:
-        return array.view(np.uint8) != 0
+        return np.asarray(array.view(np.uint8) != 0)
     if array.dtype == _BFLOAT16:
         return array["bfloat16"].astype(np.uint16).view(host_dtype("bfloat16"))
     return array

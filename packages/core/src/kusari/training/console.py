@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 import weakref
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
 
 _screens: Final[weakref.WeakKeyDictionary[TextIO, Screen]] = weakref.WeakKeyDictionary()
 
@@ -26,6 +27,8 @@ class Screen:
     def start_bar(self, description: str, length: int) -> TaskID:
         """Show another bar, of so many characters, and return its number."""
         if self._progress is None:
+            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
             columns = (
                 TextColumn("{task.description:>10}"),
                 BarColumn(bar_width=length),
@@ -61,10 +64,11 @@ def screen(out: TextIO | None = None) -> Screen | None:
     out = sys.stdout if out is None else out
     found = _screens.get(out)
     if found is None:
-        console = Console(file=out)
-        if not console.is_terminal:
+        if not out.isatty():
             return None
-        found = _screens[out] = Screen(console)
+        from rich.console import Console  # 40 ms, which a run without a terminal can do without
+
+        found = _screens[out] = Screen(Console(file=out, force_terminal=True))
     return found
 
 

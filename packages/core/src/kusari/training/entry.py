@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kusari.training.extension import PRIORITY_READER
+from kusari.training.extension import PRIORITY_READER, Extension
 from kusari.training.triggers.interval_trigger import get_trigger
 
 RESERVED = "training"
@@ -28,6 +28,13 @@ class Entry:
         self.priority: int = getattr(extension, "priority", PRIORITY_READER) if priority is None else priority
         self.call_before_training = call_before_training
         self.after_all: bool = getattr(extension, "after_all", False)
+
+    @property
+    def has_state(self) -> bool:
+        """Whether the extension defines what is saved of it."""
+        return getattr(type(self.extension), "serialize", Extension.serialize) is not Extension.serialize or (
+            "serialize" in getattr(self.extension, "__dict__", ())
+        )
 
     def call(self, method: str, *args: Any) -> None:
         """Call one of the extension's methods, if it has it."""

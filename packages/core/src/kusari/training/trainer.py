@@ -215,7 +215,7 @@ class Trainer:
                     due = [entry for entry in last if entry.trigger(self)] if last else last
                     for entry in due:
                         entry.extension(self)
-        except BaseException as error:
+        except Exception as error:
             if entry is not None:
                 error.add_note(f"in extension {entry.name!r}")
             raise
@@ -262,7 +262,8 @@ class Trainer:
         if hasattr(self.stop_trigger, "serialize"):
             self.stop_trigger.serialize(serializer["stop_trigger"])
         for name, entry in self._extensions.items():
-            entry.call("serialize", serializer["extensions"][name])
+            if entry.has_state:  # some formats do not know parts with nothing in them
+                entry.call("serialize", serializer["extensions"][name])
             if hasattr(entry.trigger, "serialize"):
                 entry.trigger.serialize(serializer["extension_triggers"][name])
         elapsed = self._elapsed_before if self._started_at is None else self.elapsed_time

@@ -17,6 +17,17 @@ def _binary_accuracy(y: HostArray, t: HostArray) -> HostArray:
     return np.asarray(np.mean(hits) if hits else 0.0)
 
 
+def _hit_rate(hits: HostArray, counted: HostArray | None) -> HostArray:
+    return np.asarray(np.sum(hits) / max(1, hits.size if counted is None else int(np.sum(counted))), np.float64)
+
+
+def _f_score(precision: HostArray, recall: HostArray, beta: float) -> HostArray:
+    """Return the weighted harmonic mean (1 + β²) / (1/p + β²/r)."""
+    with np.errstate(all="ignore"):
+        mean = (1 + beta**2) / (1 / precision + beta**2 / recall)
+    return np.where((precision == 0) & (recall == 0), np.nan, mean)
+
+
 def _summary(
     y: HostArray, t: HostArray, label_num: int | None = None, beta: float = 1.0, ignore_label: int = -1
 ) -> tuple[HostArray, ...]:
@@ -59,6 +70,39 @@ KERNELS: Final[tuple[Case, ...]] = (
             ("none", (0,), "int32", 3),
             ("no-class", (5,), "int32", 0),
         )
+    ),
+    *(
+        Case(
+            target=kernels.hit_rate,
+            label=label,
+            inputs=(Input(shape, integers(0, 2), "bool"), Input(shape, counted, "bool") if counted else None),
+            oracle=_hit_rate,
+            dtypes=("float64",),
+        )
+        for label, shape, counted in (
+            ("all", (13,), None),
+            ("some", (3, 7), repeated(1)),
+            ("none", (5,), repeated(0)),
+            ("empty", (0,), None),
+        )
+    ),
+    Case(
+        target=kernels.share,
+        label="none-of-none",
+        inputs=(Input((6,), repeated(0, 1, 2, 0), "int64"), Input((6,), repeated(0, 4, 2, 3), "int64")),
+        oracle=lambda part, whole: np.asarray([p / w if w else np.nan for p, w in zip(part, whole, strict=True)]),
+        dtypes=("float64",),
+    ),
+    *(
+        Case(
+            target=kernels.f_score,
+            label=label,
+            inputs=(Input((7,), repeated(0.0, 0.5, 1.0, np.nan)), Input((7,), repeated(0.0, 0.25, 0.0, 0.5, 1.0))),
+            oracle=_f_score,
+            arguments={"beta": beta},
+            dtypes=("float64",),
+        )
+        for label, beta in (("even", 1.0), ("recall", 2.0))
     ),
 )
 FUNCTIONS: Final[tuple[FunctionCase, ...]] = (

@@ -109,6 +109,8 @@ def use_einsum(backend: Any, *operands: Any, labels: tuple[str, ...], output: st
     return einsum.einsum(backend, operands, labels, output, path)
 
 
+use_einsum.covers = einsum.einsum  # type: ignore[attr-defined]
+
 SUMS: Final[dict[str, tuple[Shape, ...]]] = {
     "ij,jk->ik": ((2, 3), (3, 4)),
     "bij,bjk->bik": ((2, 3, 2), (2, 2, 4)),

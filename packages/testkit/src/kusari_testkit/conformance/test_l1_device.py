@@ -65,7 +65,8 @@ def test_every_dtype_survives_the_way_there_and_back(device: Device) -> None:
         back = device.backend.to_host(array)
         assert isinstance(back, np.ndarray)
         assert back.dtype == host.dtype
-        np.testing.assert_array_equal(back, host)
+        wide = "float64" if is_floating(host.dtype) else host.dtype  # NumPy does not know bfloat16's NaN for one
+        np.testing.assert_array_equal(back.astype(wide), host.astype(wide))
         if is_floating(host.dtype):
             np.testing.assert_array_equal(np.signbit(back[:2]), [False, True])
 

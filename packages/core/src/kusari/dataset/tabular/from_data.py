@@ -97,8 +97,8 @@ class _Values(TabularDataset):
         values = self._values
         if indices is not None:
             # An array is indexed at once; a list, a range or a dataset one by one.
-            array = hasattr(values, "dtype") or isinstance(indices, slice)
-            values = values[indices] if array else [values[row] for row in indices]
+            rows = chosen(indices, len(self))
+            values = values[rows] if hasattr(values, "dtype") else [values[row] for row in rows]
         return (values,) * (1 if key_indices is None else len(key_indices))
 
 
@@ -125,8 +125,7 @@ class _Computed(TabularDataset):
         return dict if self._size and isinstance(self._function(0), dict) else tuple
 
     def get_examples(self, indices: Rows, key_indices: tuple[int, ...] | None) -> Columns:
-        wanted_rows = range(self._size) if indices is None else chosen(indices, self._size)
-        rows = [self._function(row) for row in wanted_rows]
+        rows = [self._function(row) for row in chosen(slice(None) if indices is None else indices, self._size)]
         if not self._single:
             rows = [tuple(row[key] for key in self._keys) if isinstance(row, dict) else row for row in rows]
             wanted = range(len(self._keys)) if key_indices is None else key_indices

@@ -70,9 +70,8 @@ class ConvolutionND(ConvolutionStep):
         names = ("x", "W", "b")[: len(in_types)] if len(in_types) in (2, 3) else ("x", "W")
         expect_floating(in_types, names)
         x, W = in_types[0], in_types[1]
+        expect(x.ndim == len(self.window.size) + 2, W.ndim == x.ndim)
         expect(
-            x.ndim == len(self.window.size) + 2,
-            W.ndim == x.ndim,
             x.shape[1] == W.shape[1] * self.groups,
             W.shape[0] % self.groups == 0,
         )
@@ -122,9 +121,8 @@ class ConvolutionGradInput(ConvolutionStep):
         names = ("x", "W", "b")[: len(in_types)] if len(in_types) in (2, 3) else ("x", "W")
         expect_floating(in_types, names)
         x, W = in_types[0], in_types[1]
+        expect(x.ndim == len(self.window.size) + 2, W.ndim == x.ndim)
         expect(
-            x.ndim == len(self.window.size) + 2,
-            W.ndim == x.ndim,
             x.shape[1] == W.shape[0],
             x.shape[1] % self.groups == 0,
         )

@@ -89,7 +89,7 @@ class Snapshot(Extension):
 
     trigger = (1, "epoch")
     priority = -100
-    default_name = "_Snapshot"  # type: ignore[assignment]
+    default_name = "_Snapshot"
     after_all = True
 
     def __init__(
@@ -123,6 +123,8 @@ class Snapshot(Extension):
 
         Raises:
             PermissionError: The output folder cannot be written to: better now than after the first epoch.
+            TypeError: Nobody knows how to load what ``savefun`` writes.
+            ValueError: There are snapshots, and none can be loaded.
         """
         if not os.access(trainer.out, os.W_OK | os.X_OK):
             raise PermissionError(f"snapshots cannot be written to {trainer.out!r}: no permission; choose another out=")
@@ -131,24 +133,28 @@ class Snapshot(Extension):
             self._files.remove_leftovers()
         if not self._autoload or self._files is None:
             return None
-        target = trainer if self._target is None else self._target
+        target, load = trainer if self._target is None else self._target, self._load_function()
+        problem: Exception | None = None
         for name in reversed(self._files.names()):
             try:
-                self._load_function()(os.path.join(trainer.out, name), target)
-            except (ValueError, OSError) as error:  # a damaged file; one that does not fit raises KeyError, TypeError
+                load(os.path.join(trainer.out, name), target)
+            except (ValueError, OSError) as error:  # a damaged file; one that lacks something raises KeyError
                 warnings.warn(f"the snapshot {name} cannot be loaded, trying the one before: {error}", stacklevel=2)
+                problem = error
             else:
                 return name
+        if problem is not None:  # to begin anew would end in overwriting them
+            raise problem
         return None
 
     def _load_function(self) -> Callable[..., Any]:
         """Return what reads the files that the writer writes."""
-        savefun = getattr(self.writer, "_savefun", save_npz)
-        name = getattr(savefun, "__name__", "?")
-        load = getattr(serializers, name.replace("save_", "load_", 1), None) if name.startswith("save_") else None
-        if load is None:
-            raise ValueError(f"autoload=True does not know how to load what {name}() writes; load it by hand")
-        return load  # type: ignore[no-any-return]
+        savefun = getattr(self.writer, "savefun", save_npz)
+        name = getattr(savefun, "__name__", type(savefun).__name__)
+        load: Callable[..., Any] | None = getattr(serializers, name.replace("save_", "load_", 1), None)
+        if load is None or not name.startswith("save_"):
+            raise TypeError(f"autoload=True does not know how to load what {name}() writes; load it by hand")
+        return load
 
     def __call__(self, trainer: Trainer) -> None:
         """Save, unless the condition says no.

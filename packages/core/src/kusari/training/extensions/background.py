@@ -141,7 +141,7 @@ class PooledQueue:
                 result_of(future)
             except Exception as error:  # noqa: BLE001  # the first is raised, the others are noted on it
                 errors.append(error)
+        for another in errors[1:]:
+            errors[0].add_note(f"another snapshot failed, too: {type(another).__name__}: {another}")
         if errors:
-            for error in errors[1:]:
-                errors[0].add_note(f"another snapshot failed, too: {type(error).__name__}: {error}")
             raise errors[0]

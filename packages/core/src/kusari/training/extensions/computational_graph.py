@@ -32,7 +32,7 @@ class DumpGraph(Extension):
         **kwargs: ``out_name``, the old name of ``filename``.
     """
 
-    default_name = "dump_graph"  # type: ignore[assignment]
+    default_name = "dump_graph"
 
     def __init__(
         self,

@@ -40,7 +40,7 @@ class Evaluator(Extension):
 
     trigger = (1, "epoch")
     priority = PRIORITY_WRITER
-    default_name = "validation"  # type: ignore[assignment]
+    default_name = "validation"
 
     def __init__(
         self,

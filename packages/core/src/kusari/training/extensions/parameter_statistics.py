@@ -41,7 +41,7 @@ class ParameterStatistics(Extension):
     """
 
     priority = PRIORITY_WRITER
-    default_name = "parameter_statistics"  # type: ignore[assignment]
+    default_name = "parameter_statistics"
     default_statistics: ClassVar[Mapping[str, Callable[[Any], Any]]] = MappingProxyType(
         {"mean": mean, "std": std, "min": _smallest, "max": _greatest, "zeros": zeros, "percentile": percentiles}
     )

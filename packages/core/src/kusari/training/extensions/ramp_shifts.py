@@ -121,7 +121,7 @@ class OneCycleShift(Shift):
         optimizer: Whose. Default: the main one.
 
     Raises:
-        ValueError: ``max_count`` below 1, or ``warmup`` outside [0, 1].
+        ValueError: ``max_count`` below 1, or ``warmup`` outside [0, 1).
 
     Source: Smith, Topin, 2018, arXiv:1708.07120.
 
@@ -142,8 +142,8 @@ class OneCycleShift(Shift):
     ) -> None:
         super().__init__(attr, init, optimizer)
         check_at_least("max_count", max_count, 1)
-        if not 0 <= warmup <= 1:
-            raise ValueError(f"OneCycleShift(warmup={warmup}): expected a part of the calls, from 0 to 1")
+        if not 0 <= warmup < 1:
+            raise ValueError(f"OneCycleShift(warmup={warmup}): expected a part of the calls, from 0 to below 1")
         self._peak_at = warmup * max_count
         self._max_count = max_count
         self._start_factor = start_factor
@@ -152,8 +152,8 @@ class OneCycleShift(Shift):
     def value_at(self, t: int, init: float) -> float:
         if t < self._peak_at:
             return _along_cosine(init / self._start_factor, init, t / self._peak_at)
-        falling = self._max_count - self._peak_at
-        return _along_cosine(init, init / self._end_factor, (t - self._peak_at) / falling if falling else 1.0)
+        part = (t - self._peak_at) / (self._max_count - self._peak_at)
+        return _along_cosine(init, init / self._end_factor, part)
 
 
 def _along_cosine(first: float, last: float, part: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from kusari.training.extension import Extension
@@ -40,7 +41,7 @@ class Shift(Extension):
         if self._init is None:
             self._init = float(getattr(optimizer, self._attr))
         if self._last_value is None:
-            self._last_value = self.value_at(0, self._init)
+            self._last_value = self.value_at(self._t, self._init)
         setattr(optimizer, self._attr, self._last_value)
 
     def __call__(self, trainer: Trainer) -> None:
@@ -57,8 +58,10 @@ class Shift(Extension):
     def serialize(self, serializer: AbstractSerializer) -> None:
         """Save or load the number of calls, the first value and the last."""
         self._t = serializer("_t", self._t)
-        self._last_value = _number(serializer("_last_value", self._last_value))
-        self._init = _number(serializer("_init", self._init))
+        with contextlib.suppress(KeyError):  # files of the original lack one or both: they follow from the others
+            self._last_value = _number(serializer("_last_value", self._last_value))
+        with contextlib.suppress(KeyError):
+            self._init = _number(serializer("_init", self._init))
 
 
 def _number(value: Any) -> float | None:

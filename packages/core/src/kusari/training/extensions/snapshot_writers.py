@@ -67,11 +67,11 @@ class SimpleWriter(Writer):
     """
 
     def __init__(self, savefun: SaveFunction = save_npz, **kwds: Any) -> None:
-        self._savefun = savefun
+        self.savefun = savefun
         self._kwds = kwds
 
     def __call__(self, filename: str, outdir: str, target: Any) -> None:
-        self.save(filename, outdir, target, self._savefun, **self._kwds)
+        self.save(filename, outdir, target, self.savefun, **self._kwds)
 
 
 class StandardWriter(Writer):
@@ -85,7 +85,7 @@ class StandardWriter(Writer):
     """
 
     def __init__(self, savefun: SaveFunction = save_npz, **kwds: Any) -> None:
-        self._savefun = savefun
+        self.savefun = savefun
         self._kwds = kwds
         self._worker: Any = None
 
@@ -93,7 +93,7 @@ class StandardWriter(Writer):
         try:
             self._join()
         finally:  # the last one may have failed: that is no reason to lose this one
-            self._worker = self.create_worker(filename, outdir, target, savefun=self._savefun, **self._kwds)
+            self._worker = self.create_worker(filename, outdir, target, savefun=self.savefun, **self._kwds)
             self._worker.start()
 
     def create_worker(self, filename: str, outdir: str, target: Any, **kwds: Any) -> Any:
@@ -166,6 +166,7 @@ class QueueWriter(Writer):
     """
 
     def __init__(self, savefun: SaveFunction = save_npz, task: Callable[..., Any] | None = None) -> None:
+        self.savefun = savefun
         self._task = self.create_task(savefun) if task is None else task
         self._queue: Any = None
         self._consumer: Any = None

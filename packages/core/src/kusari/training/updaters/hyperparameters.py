@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import numbers
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,20 +17,26 @@ def serialize_hyperparameters(optimizer: Optimizer, serializer: AbstractSerializ
 
     An optimizer's file has none: a program sets them. Within a run they change, by extensions or by hand.
     """
-    shared = getattr(optimizer, "hyperparam", None)
-    if shared is not None:
-        _serialize_numbers(shared, serializer)
+    for part, hyperparameter in _hyperparameters(optimizer):
+        changing = {
+            name: value
+            for name, value in vars(hyperparameter).items()
+            if not name.startswith("_") and isinstance(value, numbers.Real) and not isinstance(value, bool)
+        }
+        if changing:
+            within = serializer[part] if part else serializer
+            for name, value in changing.items():
+                with contextlib.suppress(KeyError):  # a file from before they were saved: what the program set stays
+                    loaded = within(name, float(value))
+                    if loaded != value:  # an equal one stays what it was, an int for example
+                        setattr(hyperparameter, name, loaded)
+
+
+def _hyperparameters(optimizer: Optimizer) -> Iterator[tuple[str, Any]]:
+    """Yield the optimizer's numbers under no name, and each rule's under its parameter's path."""
+    if hasattr(optimizer, "hyperparam"):
+        yield "", optimizer.hyperparam
     for path, param in optimizer.target.namedparams():
         own = getattr(param.update_rule, "hyperparam", None)
         if own is not None:
-            _serialize_numbers(own, serializer[path])
-
-
-def _serialize_numbers(hyperparameter: Any, serializer: AbstractSerializer) -> None:
-    for name, value in list(vars(hyperparameter).items()):
-        if name.startswith("_") or isinstance(value, bool) or not isinstance(value, numbers.Real):
-            continue
-        with contextlib.suppress(KeyError):  # a file from before they were saved: what the program set stays
-            loaded = serializer(name, float(value))
-            if loaded != value:  # an equal one stays what it was, an int for example
-                setattr(hyperparameter, name, loaded)
+            yield path, own

@@ -87,14 +87,14 @@ class ParallelUpdater(StandardUpdater):
         parts = [(model, batch[first :: len(models)]) for first, model in enumerate(models)]
         losses = []
         for model, part in parts:
-            if part:
+            if len(part):
                 model.cleargrads()
                 arguments = self.converter(part, model.device)
                 losses.append(call_with(self.loss_func or model, arguments))
         for loss in losses:
             optimizer.backpropagate(loss)
         for twin, (_, part) in zip(self._twins, parts[1:], strict=True):
-            if part:
+            if len(part):
                 self._main.addgrads(twin)
         optimizer.update()
         if self.auto_new_epoch and iterator.is_new_epoch:

@@ -1,0 +1,1 @@
+"""Activations with parameters of their own."""

@@ -1,0 +1,1 @@
+"""Links that make models of other links."""

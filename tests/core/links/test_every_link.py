@@ -1,0 +1,393 @@
+"""What every layer promises, checked for each: a new layer is covered by a line in the table."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import kusari
+import kusari.functions as F
+import kusari.links as L
+from kusari.autograd import Variable
+from kusari.backend import Backend, Device
+from kusari.errors import InvalidType
+from kusari.gradient_check import check_backward
+from kusari.optimizers import SGD
+from kusari.serializers import DictionarySerializer, NpzDeserializer
+
+Inputs = tuple[Any, ...]
+
+
+def numbers(*shape: int, seed: int = 0) -> np.ndarray[Any, Any]:
+    """Numbers of no special structure."""
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+class Case(NamedTuple):
+    make: Callable[[], Any]
+    inputs: Inputs
+    """Arrays, or lists of them."""
+    keys: str
+    """What a file of it holds, by lexical order."""
+    deferred: Callable[[], Any] | None = None
+    """The same layer with sizes that the first input tells."""
+    bad: Callable[[Any], Any] | None = None
+    """A call that is an error; None: an input without axes."""
+    rate: float = 1e-3
+    train: bool = True
+    """False: gradients in training are not those of y, as part of it counts as constant; they are checked outside."""
+
+
+GRU_KEYS = "W/W W/b W_r/W W_r/b W_z/W W_z/b U/W U/b U_r/W U_r/b U_z/W U_z/b"
+
+CASES = {
+    "BatchNormalization": Case(
+        lambda: L.BatchNormalization(3),
+        (numbers(4, 3, 2),),
+        "N avg_mean avg_var beta gamma",
+        L.BatchNormalization,
+        lambda link: link(numbers(4, 2).astype("f")),
+    ),
+    "BatchNormalization over axes": Case(
+        lambda: L.BatchNormalization((3, 2), axis=0, initial_gamma=2, eps=1e-3),
+        (numbers(6, 3, 2),),
+        "N avg_mean avg_var beta gamma",
+        lambda: L.BatchNormalization(axis=(0,), initial_gamma=2, eps=1e-3),
+    ),
+    "BatchNormalization without scale": Case(
+        lambda: L.BatchNormalization(3, use_gamma=False),
+        (numbers(4, 3),),
+        "N avg_mean avg_var beta",
+        lambda: L.BatchNormalization(use_gamma=False),
+    ),
+    "BatchRenormalization": Case(
+        lambda: L.BatchRenormalization(3, rmax=3, dmax=5),
+        (numbers(4, 3, 2),),
+        "N avg_mean avg_var beta gamma",
+        lambda: L.BatchRenormalization(None, rmax=3, dmax=5),
+        train=False,
+    ),
+    "DecorrelatedBatchNormalization": Case(
+        lambda: L.DecorrelatedBatchNormalization(4, groups=2, eps=1e-2),
+        (numbers(6, 4, 2),),
+        "N avg_mean avg_projection",
+    ),
+    "LayerNormalization": Case(
+        lambda: L.LayerNormalization(5, initial_gamma=2),
+        (numbers(3, 5),),
+        "beta gamma",
+        lambda: L.LayerNormalization(initial_gamma=2),
+    ),
+    "GroupNormalization": Case(
+        lambda: L.GroupNormalization(2, 4), (numbers(2, 4, 3),), "beta gamma", lambda: L.GroupNormalization(2)
+    ),
+    "Linear": Case(lambda: L.Linear(4, 3), (numbers(2, 4),), "W b", lambda: L.Linear(3)),
+    "Convolution2D": Case(
+        lambda: L.Convolution2D(4, 2, 3, groups=2),
+        (numbers(2, 4, 4, 3),),
+        "W b",
+        lambda: L.Convolution2D(None, 2, 3, groups=2),
+    ),
+    "EmbedID": Case(
+        lambda: L.EmbedID(5, 3, ignore_label=-1),
+        (np.asarray([[1, 4, -1]]),),
+        "W",
+        bad=lambda link: link(numbers(3).astype("f")),
+    ),
+    "ConvolutionND": Case(
+        lambda: L.ConvolutionND(2, 4, 2, (3, 2), 2, 1, cover_all=True, groups=2),
+        (numbers(2, 4, 4, 3),),
+        "W b",
+        lambda: L.ConvolutionND(2, None, 2, (3, 2), 2, 1, cover_all=True, groups=2),
+    ),
+    "Convolution1D": Case(
+        lambda: L.Convolution1D(2, 3, 3, nobias=True),
+        (numbers(2, 2, 5),),
+        "W",
+        lambda: L.Convolution1D(3, 3, nobias=True),
+    ),
+    "Convolution3D": Case(
+        lambda: L.Convolution3D(2, 3, 2), (numbers(1, 2, 3, 2, 3),), "W b", lambda: L.Convolution3D(None, 3, 2)
+    ),
+    "DeconvolutionND": Case(
+        lambda: L.DeconvolutionND(2, 4, 2, 3, 2, 1, outsize=(6, 5), groups=2),
+        (numbers(2, 4, 3, 3),),
+        "W b",
+        lambda: L.DeconvolutionND(2, None, 2, 3, 2, 1, outsize=(6, 5), groups=2),
+    ),
+    "Deconvolution1D": Case(
+        lambda: L.Deconvolution1D(2, 3, 3, nobias=True),
+        (numbers(2, 2, 5),),
+        "W",
+        lambda: L.Deconvolution1D(3, 3, nobias=True),
+    ),
+    "Deconvolution2D": Case(
+        lambda: L.Deconvolution2D(2, 4, 3, 2, dilate=2, groups=2),
+        (numbers(2, 2, 2, 3),),
+        "W b",
+        lambda: L.Deconvolution2D(None, 4, 3, 2, dilate=2, groups=2),
+    ),
+    "Deconvolution3D": Case(
+        lambda: L.Deconvolution3D(2, 3, 2), (numbers(1, 2, 2, 2, 1),), "W b", lambda: L.Deconvolution3D(None, 3, 2)
+    ),
+    "DepthwiseConvolution2D": Case(
+        lambda: L.DepthwiseConvolution2D(2, 3, 2, pad=1),
+        (numbers(2, 2, 2, 3),),
+        "W b",
+        lambda: L.DepthwiseConvolution2D(None, 3, 2, pad=1),
+    ),
+    "DilatedConvolution2D": Case(
+        lambda: L.DilatedConvolution2D(2, 3, 2, 1, 1, 2),
+        (numbers(2, 2, 3, 3),),
+        "W b",
+        lambda: L.DilatedConvolution2D(3, 2, None, 1, 1, 2),
+    ),
+    "LSTM": Case(lambda: L.LSTM(3, 2), (numbers(4, 3),), "upward/W upward/b lateral/W", lambda: L.LSTM(2)),
+    "StatelessLSTM": Case(
+        lambda: L.StatelessLSTM(3, 2, forget_bias_init=2),
+        (numbers(4, 2), numbers(4, 2), numbers(4, 3)),
+        "upward/W upward/b lateral/W",
+        lambda: L.StatelessLSTM(2, forget_bias_init=2),
+    ),
+    "GRU": Case(lambda: L.GRU(3, 2), (numbers(4, 3),), GRU_KEYS, lambda: L.GRU(None, 2), lambda link: link(1, 2)),
+    "StatefulGRU": Case(lambda: L.StatefulGRU(3, 2), (numbers(4, 3),), GRU_KEYS, lambda: L.StatefulGRU(None, 2)),
+    "StatelessGRU": Case(
+        lambda: L.StatelessGRU(3, 2, bias_init=1),
+        (numbers(4, 2), numbers(4, 3)),
+        GRU_KEYS,
+        lambda: L.StatelessGRU(None, 2, bias_init=1),
+    ),
+    "StatefulMGU": Case(lambda: L.StatefulMGU(3, 2), (numbers(4, 3),), "W_f/W W_f/b W_h/W W_h/b"),
+    "StatelessMGU": Case(lambda: L.StatelessMGU(3, 2), (numbers(4, 2), numbers(4, 3)), "W_f/W W_f/b W_h/W W_h/b"),
+    "StatefulPeepholeLSTM": Case(
+        lambda: L.StatefulPeepholeLSTM(3, 2),
+        (numbers(4, 3),),
+        "upward/W upward/b lateral/W peep_i/W peep_f/W peep_o/W",
+        lambda: L.StatefulPeepholeLSTM(None, 2),
+    ),
+    "StatefulZoneoutLSTM": Case(
+        lambda: L.StatefulZoneoutLSTM(3, 2),
+        (numbers(4, 3),),
+        "upward/W upward/b lateral/W",
+        lambda: L.StatefulZoneoutLSTM(None, 2),
+        train=False,
+    ),
+    "ChildSumTreeLSTM": Case(
+        lambda: L.ChildSumTreeLSTM(3, 2),
+        (numbers(4, 2), numbers(4, 2, seed=1), numbers(4, 2), numbers(4, 2, seed=2), numbers(4, 3)),
+        "W_x/W W_x/b W_h_aio/W W_h_f/W",
+        lambda: L.ChildSumTreeLSTM(None, 2),
+    ),
+    "NaryTreeLSTM": Case(
+        lambda: L.NaryTreeLSTM(3, 2, 2),
+        (numbers(4, 2), numbers(4, 2, seed=1), numbers(4, 2), numbers(4, 2, seed=2), numbers(4, 3)),
+        "W_x/W W_x/b W_h1/W W_h2/W",
+        lambda: L.NaryTreeLSTM(None, 2),
+        lambda link: link(None, None, numbers(4, 3)),
+    ),
+    **{
+        name: Case(
+            lambda name=name: getattr(L, name)(2, 3, 2, 0.0),
+            ((None,) * (2 if "LSTM" in name else 1)) + ([numbers(1, 3), numbers(4, 3), numbers(2, 3)],),
+            " ".join(
+                f"{layer}/{kind}{index}"
+                for layer in range(4 if "Bi" in name else 2)
+                for kind in "wb"
+                for index in range(8 if "LSTM" in name else 6 if "GRU" in name else 2)
+            ),
+            lambda name=name: getattr(L, name)(2, None, 2, 0.0),
+        )
+        for name in (
+            "NStepRNNTanh",
+            "NStepRNNReLU",
+            "NStepGRU",
+            "NStepLSTM",
+            "NStepBiRNNTanh",
+            "NStepBiRNNReLU",
+            "NStepBiGRU",
+            "NStepBiLSTM",
+        )
+    },
+}
+
+every_link = pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
+
+
+def outputs(link: Any, inputs: Inputs) -> tuple[Variable, ...]:
+    """Call the link, twice where it keeps a state, from its first one and with the same random numbers every time."""
+    for one in link.links():
+        if hasattr(one, "reset_state"):
+            one.reset_state()
+    kusari.seed(1)
+    if hasattr(link, "reset_state"):
+        return (link(*inputs), link(*inputs))
+    return tuple(flat(link(*inputs)))
+
+
+def flat(values: Any) -> list[Any]:
+    """Return what lists and tuples hold."""
+    if isinstance(values, list | tuple):
+        return [leaf for value in values for leaf in flat(value)]
+    return [values]
+
+
+def mapped(values: Any, change: Callable[[Any], Any]) -> Any:
+    """Return lists and tuples of changed leaves."""
+    if isinstance(values, list | tuple):
+        return type(values)(mapped(value, change) for value in values)
+    return change(values)
+
+
+def in_dtype(inputs: Inputs, dtype: str) -> Any:
+    return mapped(inputs, lambda a: a.astype(dtype) if isinstance(a, np.ndarray) and a.dtype.kind == "f" else a)
+
+
+def made(case: Case, dtype: str = "float32", deferred: bool = False) -> tuple[Any, Inputs]:
+    """Return a new layer, the same each time, and its inputs."""
+    kusari.seed(0)
+    with kusari.using_config("dtype", dtype):
+        link = case.deferred() if deferred and case.deferred else case.make()
+        inputs = in_dtype(case.inputs, dtype)
+        outputs(link, inputs)
+    link.cleargrads()
+    return link, inputs
+
+
+def host(values: Any) -> list[Any]:
+    return [value.device.backend.to_host(value.array) for value in values]
+
+
+def same(first: Any, second: Any, rtol: float = 1e-6) -> None:
+    for one, other in zip(host(first), host(second), strict=True):
+        np.testing.assert_allclose(one, other, rtol=rtol, atol=rtol)
+
+
+def saved(link: Any) -> dict[str, Any]:
+    serializer = DictionarySerializer()
+    serializer.save(link)
+    return serializer.target
+
+
+@every_link
+def test_files_hold_the_names_of_old(case: Case) -> None:
+    link, _ = made(case)
+    assert sorted(saved(link)) == sorted(case.keys.split())
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES.values() if case.deferred], ids=[n for n in CASES if CASES[n].deferred]
+)
+def test_sizes_left_out_are_read_off_the_first_input(case: Case) -> None:
+    assert case.deferred is not None
+    fresh = case.deferred()
+    assert any(parameter.array is None for parameter in fresh.params())
+    str(fresh)
+    whole, inputs = made(case)
+    late, _ = made(case, deferred=True)
+    assert {n: p.shape for n, p in late.namedparams()} == {n: p.shape for n, p in whole.namedparams()}
+    with kusari.using_config("train", False):
+        late.copyparams(whole)
+        same(outputs(late, inputs), outputs(whole, inputs))
+
+
+@every_link
+def test_files_load_into_layers_with_and_without_data(case: Case) -> None:
+    link, inputs = made(case)
+    stored = saved(link)
+    for other in (case.make(), (case.deferred or case.make)()):
+        NpzDeserializer(stored).load(other)
+        with kusari.using_config("train", False):
+            same(outputs(link, inputs), outputs(other, inputs))
+
+
+@every_link
+def test_copies_share_or_own_their_values(case: Case) -> None:
+    link, inputs = made(case)
+    shared, copied, drawn = (link.copy(mode) for mode in ("share", "copy", "init"))
+    with kusari.using_config("train", False):
+        expected = outputs(link, inputs)
+        same(outputs(shared, inputs), expected)
+        same(outputs(copied, inputs), expected)
+        outputs(drawn, inputs)
+    for (_, own), (_, one), (_, other) in zip(*(x.namedparams() for x in (link, shared, copied)), strict=True):
+        assert one.array is own.array
+        assert not np.shares_memory(other.array, own.array)
+    assert [p.shape for p in drawn.params()] == [p.shape for p in link.params()]
+
+
+@every_link
+def test_layers_pickle(case: Case) -> None:
+    link, inputs = made(case)
+    with kusari.using_config("train", False):
+        same(outputs(pickle.loads(pickle.dumps(link)), inputs), outputs(link, inputs))
+
+
+@every_link
+def test_layers_print_themselves(case: Case) -> None:
+    link, _ = made(case)
+    assert str(link).startswith(type(link).__name__ + "(")
+
+
+@every_link
+def test_layers_move_between_devices(case: Case, strict: Backend) -> None:
+    link, inputs = made(case)
+    device = Device(strict)
+    with kusari.using_config("train", False):
+        expected = host(outputs(link, inputs))
+        link.to_device(device)
+        there = outputs(link, mapped(inputs, lambda a: device.send(a) if isinstance(a, np.ndarray) else a))
+        link.to_device("numpy")
+        back = outputs(link, inputs)
+    for one, other, third in zip(host(there), expected, host(back), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(third, other, rtol=1e-6)
+
+
+@every_link
+def test_gradients_are_those_of_finite_differences(case: Case, device: Device) -> None:
+    link, inputs = made(case, "float64")
+    link.to_device(device)
+    leaves = flat(inputs)
+    floats = [a for a in leaves if a is not None and a.dtype.kind == "f"]
+
+    def call(*xs: Variable) -> Any:
+        given = iter(xs)
+        fixed = mapped(inputs, lambda a: a if a is None else next(given) if a.dtype.kind == "f" else device.send(a))
+        return tuple([y for y in outputs(link, fixed) if y.requires_grad])
+
+    arrays = tuple([device.send(a) for a in floats])
+    with kusari.using_config("train", case.train):
+        gradients = [device.send(numbers(*y.shape, seed=5).astype("d")) for y in call(*map(Variable, arrays))]
+        check_backward(call, arrays, tuple(gradients), list(link.params()), eps=1e-4, atol=1e-5, rtol=1e-4)
+
+
+@every_link
+def test_a_training_step_lowers_the_loss(case: Case, device: Device) -> None:
+    link, inputs = made(case)
+    if not list(link.params()):
+        pytest.skip("no parameters")
+    link.to_device(device)
+    given = mapped(inputs, lambda a: device.send(a) if isinstance(a, np.ndarray) else a)
+    optimizer = SGD(case.rate).setup(link)
+
+    def loss() -> Variable:
+        total = [F.sum(y) if y.ndim == 0 else F.sum((y - 3) * (y - 3)) for y in outputs(link, given)]
+        return sum(total[1:], total[0])
+
+    before = loss()
+    link.cleargrads()
+    before.backward()
+    optimizer.update()
+    assert host([loss()])[0] < host([before])[0]
+
+
+@every_link
+def test_bad_input_is_an_error(case: Case) -> None:
+    link, inputs = made(case)
+    bad = case.bad or (lambda link: link(*[np.asarray(1.0, "f")] * len(inputs)))
+    with pytest.raises((InvalidType, TypeError, ValueError)):
+        bad(link)
