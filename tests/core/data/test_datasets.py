@@ -103,7 +103,7 @@ def test_side_by_side():
 
 @given(st.lists(st.lists(st.integers(), max_size=4), max_size=5))
 def test_one_after_the_other(parts):
-    joined, plain = ConcatenatedDataset(*parts), sum(parts, [])
+    joined, plain = ConcatenatedDataset(*parts), [value for part in parts for value in part]
     assert list(joined) == plain == joined[:]
     for i in range(-len(plain), len(plain)):
         assert joined[i] == plain[i]
@@ -136,7 +136,7 @@ def test_folds(size, data):
         get_cross_validation_datasets_random(range(size), n_folds, seed=data.draw(st.none() | st.integers(0, 5))),
     ):
         assert len(folds) == n_folds
-        assert sorted(sum((test[:] for _, test in folds), [])) == list(range(size))
+        assert sorted(index for _, test in folds for index in test) == list(range(size))
         assert max(len(test) for _, test in folds) - min(len(test) for _, test in folds) <= 1
         for train, test in folds:
             assert sorted(train[:] + test[:]) == list(range(size))

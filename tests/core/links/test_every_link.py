@@ -44,6 +44,28 @@ class Case(NamedTuple):
 
 GRU_KEYS = "W/W W/b W_r/W W_r/b W_z/W W_z/b U/W U/b U_r/W U_r/b U_z/W U_z/b"
 
+N_STEP = [f"NStep{way}{kind}" for way in ("", "Bi") for kind in ("RNNTanh", "RNNReLU", "GRU", "LSTM")]
+
+
+def n_step_case(name: str) -> Case:
+    """Return two layers over three sequences, of which the first is the shortest."""
+    states, count = (2, 8) if "LSTM" in name else (1, 6 if "GRU" in name else 2)
+    layers = range(4 if "Bi" in name else 2)
+    return Case(
+        lambda: getattr(L, name)(2, 3, 2, 0.0),
+        (*(None,) * states, [numbers(1, 3), numbers(4, 3), numbers(2, 3)]),
+        " ".join(f"{layer}/{kind}{index}" for layer in layers for kind in "wb" for index in range(count)),
+        lambda: getattr(L, name)(2, None, 2, 0.0),
+        lambda link: link(numbers(4, 3)),
+    )
+
+
+def inception_keys(*names: str) -> str:
+    """Return what a file holds for convolutions with a normalization each."""
+    normal = ("N", "avg_mean", "avg_var", "beta", "gamma")
+    return " ".join([f"{name}/W" for name in names] + [f"{name}n/{key}" for name in names for key in normal])
+
+
 CASES = {
     "BatchNormalization": Case(
         lambda: L.BatchNormalization(3),
@@ -189,29 +211,40 @@ CASES = {
         lambda: L.NaryTreeLSTM(None, 2),
         lambda link: link(None, None, numbers(4, 3)),
     ),
-    **{
-        name: Case(
-            lambda name=name: getattr(L, name)(2, 3, 2, 0.0),
-            ((None,) * (2 if "LSTM" in name else 1)) + ([numbers(1, 3), numbers(4, 3), numbers(2, 3)],),
-            " ".join(
-                f"{layer}/{kind}{index}"
-                for layer in range(4 if "Bi" in name else 2)
-                for kind in "wb"
-                for index in range(8 if "LSTM" in name else 6 if "GRU" in name else 2)
-            ),
-            lambda name=name: getattr(L, name)(2, None, 2, 0.0),
-        )
-        for name in (
-            "NStepRNNTanh",
-            "NStepRNNReLU",
-            "NStepGRU",
-            "NStepLSTM",
-            "NStepBiRNNTanh",
-            "NStepBiRNNReLU",
-            "NStepBiGRU",
-            "NStepBiLSTM",
-        )
-    },
+    **{name: n_step_case(name) for name in N_STEP},
+    "Bias": Case(lambda: L.Bias(1, (3,)), (numbers(2, 3, 2),), "b"),
+    "Bias given": Case(lambda: L.Bias(0), (numbers(2, 3), numbers(2)), ""),
+    "Scale": Case(lambda: L.Scale(1, (3,), bias_term=True), (numbers(2, 3, 2),), "W bias/b"),
+    "PReLU": Case(lambda: L.PReLU((3,)), (numbers(2, 3, 2),), "W", bad=lambda link: link(numbers(2, 4).astype("f"))),
+    "Swish": Case(lambda: L.Swish((3, 2), 2), (numbers(2, 3, 2),), "beta", lambda: L.Swish(None, 2)),
+    "Maxout": Case(lambda: L.Maxout(3, 2, 4), (numbers(2, 3),), "linear/W linear/b", lambda: L.Maxout(None, 2, 4)),
+    "Bilinear": Case(lambda: L.Bilinear(3, 4, 2), (numbers(5, 3), numbers(5, 4)), "W V1 V2 b"),
+    "Bilinear without bias": Case(lambda: L.Bilinear(3, 4, 2, nobias=True), (numbers(5, 3), numbers(5, 4)), "W"),
+    "Highway": Case(lambda: L.Highway(3, activate=F.tanh), (numbers(5, 3),), "plain/W plain/b transform/W transform/b"),
+    "Inception": Case(
+        lambda: L.Inception(2, 1, 2, 1, 2, 1, 2),
+        (numbers(1, 2, 3, 3),),
+        " ".join(f"{name}/{p}" for name in ("conv1", "proj3", "conv3", "proj5", "conv5", "projp") for p in "Wb"),
+        lambda: L.Inception(None, 1, 2, 1, 2, 1, 2),
+    ),
+    "InceptionBN": Case(
+        lambda: L.InceptionBN(2, 1, 2, 1, 2, 1, "avg", 2),
+        (numbers(2, 2, 3, 3),),
+        inception_keys("conv1", "proj3", "conv3", "proj33", "conv33a", "conv33b", "poolp"),
+        lambda: L.InceptionBN(None, 1, 2, 1, 2, 1, "avg", 2),
+    ),
+    "InceptionBN with a stride": Case(
+        lambda: L.InceptionBN(2, 0, 2, 1, 2, 1, "max", stride=2),
+        (numbers(2, 2, 4, 4),),
+        inception_keys("proj3", "conv3", "proj33", "conv33a", "conv33b"),
+        lambda: L.InceptionBN(None, 0, 2, 1, 2, 1, "max", stride=2),
+    ),
+    "LocalConvolution2D": Case(
+        lambda: L.LocalConvolution2D(2, 3, (3, 4), 2, (1, 2)),
+        (numbers(2, 2, 3, 4),),
+        "W b",
+        lambda: L.LocalConvolution2D(None, 3, None, 2, (1, 2)),
+    ),
 }
 
 every_link = pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))

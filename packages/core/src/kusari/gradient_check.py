@@ -144,9 +144,13 @@ def check_double_backward(
         x_grad_grad: One array for each argument that has a gradient, of its shape.
         params: Variables that ``func`` uses.
         params_grad_grad: One array for each of them.
-        eps, atol, rtol, no_grads, elementwise: As in `check_backward`.
+        eps: Half the step.
+        atol: Absolute tolerance.
+        rtol: Relative tolerance.
+        no_grads: For each argument, True if it has no gradient. Default: True for those that are not floating.
         dtype: Cast floating arguments, gradients and ``params`` to this type first.
         detect_nondifferentiable: Raise where the gradients along the direction have a kink.
+        elementwise: Compare every element instead of one direction.
 
     Raises:
         AssertionError: A second gradient is wrong; the text names the elements that differ most.
@@ -166,19 +170,9 @@ def check_double_backward(
             "that has a gradient, and one for each of params"
         )
     skipped = [index not in wanted for index in range(len(xs))] + [False] * len(gys)
-    check_backward(
-        _first_gradients(func, len(xs), wanted, parameters),
-        (*xs, *gys),
-        ggs,
-        parameters,
-        eps,
-        atol,
-        rtol,
-        skipped,
-        dtype,
-        detect_nondifferentiable,
-        elementwise=elementwise,
-    )
+    gradients = _first_gradients(func, len(xs), wanted, parameters)
+    settings = (eps, atol, rtol, skipped, dtype, detect_nondifferentiable)
+    check_backward(gradients, (*xs, *gys), ggs, parameters, *settings, elementwise=elementwise)
 
 
 def _first_gradients(

@@ -1,5 +1,10 @@
 """Layers: links with parameters of their own."""
 
+from kusari.links.activation.maxout import Maxout as Maxout
+from kusari.links.activation.prelu import PReLU as PReLU
+from kusari.links.activation.swish import Swish as Swish
+from kusari.links.connection.bias import Bias as Bias
+from kusari.links.connection.bilinear import Bilinear as Bilinear
 from kusari.links.connection.convolution_2d import Convolution2D as Convolution2D
 from kusari.links.connection.convolution_nd import Convolution1D as Convolution1D
 from kusari.links.connection.convolution_nd import Convolution3D as Convolution3D
@@ -11,9 +16,14 @@ from kusari.links.connection.deconvolution_nd import DeconvolutionND as Deconvol
 from kusari.links.connection.depthwise_convolution_2d import DepthwiseConvolution2D as DepthwiseConvolution2D
 from kusari.links.connection.dilated_convolution_2d import DilatedConvolution2D as DilatedConvolution2D
 from kusari.links.connection.embed_id import EmbedID as EmbedID
+from kusari.links.connection.highway import Highway as Highway
+from kusari.links.connection.inception import Inception as Inception
+from kusari.links.connection.inceptionbn import InceptionBN as InceptionBN
 from kusari.links.connection.linear import Linear as Linear
+from kusari.links.connection.local_convolution_2d import LocalConvolution2D as LocalConvolution2D
 from kusari.links.connection.mlp_convolution_2d import MLPConvolution2D as MLPConvolution2D
 from kusari.links.connection.parameter import Parameter as Parameter
+from kusari.links.connection.scale import Scale as Scale
 from kusari.links.model.classifier import Classifier as Classifier
 from kusari.links.normalization.batch_normalization import BatchNormalization as BatchNormalization
 from kusari.links.normalization.batch_renormalization import BatchRenormalization as BatchRenormalization

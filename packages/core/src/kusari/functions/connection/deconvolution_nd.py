@@ -38,6 +38,8 @@ def deconvolve(
     if min(wanted, default=1) < 1:
         raise InvalidType("an output of at least one pixel", f"{wanted}: pad less, or use a larger window")
     filters = like(x, W)
+    if x.ndim == 0 or filters.ndim < 2:
+        raise InvalidType("x (N, C, *spatial) and W (C, O, *window)", f"x {x.shape} and W {filters.shape}")
     computed = tuple([max(pair) for pair in zip(wanted, regular, strict=True)])
     shape = (x.shape[0], filters.shape[1] * groups, *computed)
     inputs = (x, filters) if b is None else (x, filters, like(x, b))

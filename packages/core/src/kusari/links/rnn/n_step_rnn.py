@@ -189,7 +189,7 @@ class NStepRNNTanh(NStepRNNBase):
 
     def rnn(self, *args: Any) -> Any:
         """Run `kusari.functions.n_step_rnn`."""
-        return F.n_step_rnn(*args, activation="tanh")
+        return F.n_step_rnn(*args, "tanh")
 
 
 class NStepRNNReLU(NStepRNNBase):
@@ -204,7 +204,7 @@ class NStepRNNReLU(NStepRNNBase):
 
     def rnn(self, *args: Any) -> Any:
         """Run `kusari.functions.n_step_rnn`."""
-        return F.n_step_rnn(*args, activation="relu")
+        return F.n_step_rnn(*args, "relu")
 
 
 class NStepBiRNNTanh(NStepRNNBase):
@@ -220,7 +220,7 @@ class NStepBiRNNTanh(NStepRNNBase):
 
     def rnn(self, *args: Any) -> Any:
         """Run `kusari.functions.n_step_birnn`."""
-        return F.n_step_birnn(*args, activation="tanh")
+        return F.n_step_birnn(*args, "tanh")
 
 
 class NStepBiRNNReLU(NStepRNNBase):
@@ -236,4 +236,4 @@ class NStepBiRNNReLU(NStepRNNBase):
 
     def rnn(self, *args: Any) -> Any:
         """Run `kusari.functions.n_step_birnn`."""
-        return F.n_step_birnn(*args, activation="relu")
+        return F.n_step_birnn(*args, "relu")
