@@ -291,7 +291,9 @@ def test_environment(run_python: Callable[..., str], variable: str, value: str, 
 
 def test_a_choice_that_is_none(run_python: Callable[..., str]) -> None:
     code = "try:\n    import kusari.configuration\nexcept ValueError as error:\n    print(error)"
-    assert run_python(code, KUSARI_USE_CUDNN="sometimes") == "KUSARI_USE_CUDNN='sometimes': expected always, auto, never"
+    assert (
+        run_python(code, KUSARI_USE_CUDNN="sometimes") == "KUSARI_USE_CUDNN='sometimes': expected always, auto, never"
+    )
 
 
 def test_debug_mode() -> None:

@@ -181,7 +181,7 @@ def _uninitialized(link: L.MLPConvolution2D) -> None:
 
 
 def _untagged(link: L.MLPConvolution2D) -> None:
-    link.activation = lambda h: F.relu(h)  # noqa: PLW0108 - without the tag, on purpose
+    link.activation = lambda h: F.relu(h)
 
 
 def _double(link: L.MLPConvolution2D) -> None:

@@ -46,7 +46,7 @@ def test_each_link_has_a_row() -> None:
 
 
 def test_a_fused_link_that_runs_as_a_chain_says_why() -> None:
-    block = L.MLPConvolution2D(3, (4, 2), 3, activation=lambda x: F.relu(x))  # noqa: PLW0108  # a function unknown
+    block = L.MLPConvolution2D(3, (4, 2), 3, activation=lambda x: F.relu(x))  # a function unknown
     table = kusari.summary(block, np.ones((2, 3, 6, 6), "f"))
     assert table.rows[0].implementation == "its links, one by one: <lambda> is not an activation that kernels know"
     assert table.rows[1].output == "(2, 4, 4, 4)"

@@ -105,9 +105,7 @@ def test_debug_mode_finds_nan_in_outputs_and_gradients(variable: Make) -> None:
     with using_config("debug", True):
         with pytest.raises(RuntimeError, match="NaN in the output of _ - _"):
             variable([float("nan")]) - x
-        with pytest.raises(
-            RuntimeError, match=r"NaN in the (output of _ \* nan|gradient that BadGradient computed)"
-        ):
+        with pytest.raises(RuntimeError, match=r"NaN in the (output of _ \* nan|gradient that BadGradient computed)"):
             y.sum().backward()
         assert (x * 2).dtype == np.float64
         variable([1], "int32") * 2  # integers cannot be NaN

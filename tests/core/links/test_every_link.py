@@ -42,6 +42,7 @@ class Case(NamedTuple):
     """False: gradients in training are not those of y, as part of it counts as constant; they are checked outside."""
 
 
+WORDS = np.asarray([0, 2, 1, 1])
 GRU_KEYS = "W/W W/b W_r/W W_r/b W_z/W W_z/b U/W U/b U_r/W U_r/b U_z/W U_z/b"
 
 N_STEP = [f"NStep{way}{kind}" for way in ("", "Bi") for kind in ("RNNTanh", "RNNReLU", "GRU", "LSTM")]
@@ -245,6 +246,19 @@ CASES = {
         "W b",
         lambda: L.LocalConvolution2D(None, 3, None, 2, (1, 2)),
     ),
+    "DeformableConvolution2D": Case(
+        lambda: L.DeformableConvolution2D(2, 3, 2, offset_initialW=0.01),
+        (numbers(1, 2, 3, 3),),
+        "offset_conv/W offset_conv/b deform_conv/W deform_conv/b",
+        lambda: L.DeformableConvolution2D(None, 3, 2, offset_initialW=0.01),
+    ),
+    "SimplifiedDropconnect": Case(
+        lambda: L.SimplifiedDropconnect(3, 2), (numbers(4, 3),), "W b", lambda: L.SimplifiedDropconnect(None, 2)
+    ),
+    "NegativeSampling": Case(lambda: L.NegativeSampling(3, [5, 2, 1], 2), (numbers(4, 3), WORDS), "W"),
+    "BlackOut": Case(lambda: L.BlackOut(3, [5, 2, 1], 2), (numbers(4, 3), WORDS), "W"),
+    "CRF1d": Case(lambda: L.CRF1d(3), ([numbers(2, 3), numbers(1, 3)], [WORDS[:2], WORDS[:1]]), "cost"),
+    "BinaryHierarchicalSoftmax": Case(lambda: L.BinaryHierarchicalSoftmax(3, ((0, 1), 2)), (numbers(4, 3), WORDS), "W"),
 }
 
 every_link = pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import pytest
+
 import kusari
 import kusari.functions as F
 import kusari.links as L
-import numpy as np
-import pytest
 
 X = np.random.default_rng(0).normal(size=(6, 3)).astype("f")
 T = np.asarray([0, 1, 1, 0, 1, 0], "i")

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import kusari
-import kusari.links as L
 import numpy as np
 import pytest
+
+import kusari
+import kusari.links as L
 from kusari import training
 from kusari.training import extensions as E
 

@@ -10,6 +10,7 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
+
 from kusari import training
 from kusari.training import extensions as E
 

@@ -3,11 +3,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+import pytest
+
 import kusari
 import kusari.functions as F
 import kusari.links as L
-import numpy as np
-import pytest
 from kusari import training
 from kusari.training.updaters import MultiprocessParallelUpdater, ParallelUpdater, StandardUpdater
 

@@ -2,6 +2,7 @@
 
 from kusari.links.activation.maxout import Maxout as Maxout
 from kusari.links.activation.prelu import PReLU as PReLU
+from kusari.links.activation.simplified_dropconnect import SimplifiedDropconnect as SimplifiedDropconnect
 from kusari.links.activation.swish import Swish as Swish
 from kusari.links.connection.bias import Bias as Bias
 from kusari.links.connection.bilinear import Bilinear as Bilinear
@@ -13,6 +14,7 @@ from kusari.links.connection.deconvolution_2d import Deconvolution2D as Deconvol
 from kusari.links.connection.deconvolution_nd import Deconvolution1D as Deconvolution1D
 from kusari.links.connection.deconvolution_nd import Deconvolution3D as Deconvolution3D
 from kusari.links.connection.deconvolution_nd import DeconvolutionND as DeconvolutionND
+from kusari.links.connection.deformable_convolution_2d import DeformableConvolution2D as DeformableConvolution2D
 from kusari.links.connection.depthwise_convolution_2d import DepthwiseConvolution2D as DepthwiseConvolution2D
 from kusari.links.connection.dilated_convolution_2d import DilatedConvolution2D as DilatedConvolution2D
 from kusari.links.connection.embed_id import EmbedID as EmbedID
@@ -24,6 +26,10 @@ from kusari.links.connection.local_convolution_2d import LocalConvolution2D as L
 from kusari.links.connection.mlp_convolution_2d import MLPConvolution2D as MLPConvolution2D
 from kusari.links.connection.parameter import Parameter as Parameter
 from kusari.links.connection.scale import Scale as Scale
+from kusari.links.loss.black_out import BlackOut as BlackOut
+from kusari.links.loss.crf1d import CRF1d as CRF1d
+from kusari.links.loss.hierarchical_softmax import BinaryHierarchicalSoftmax as BinaryHierarchicalSoftmax
+from kusari.links.loss.negative_sampling import NegativeSampling as NegativeSampling
 from kusari.links.model.classifier import Classifier as Classifier
 from kusari.links.normalization.batch_normalization import BatchNormalization as BatchNormalization
 from kusari.links.normalization.batch_renormalization import BatchRenormalization as BatchRenormalization
