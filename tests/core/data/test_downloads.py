@@ -232,6 +232,7 @@ def test_shapes_that_mnist_does_not_have():
             r"shape \(5, 28, 28\) takes 3920 bytes, the file has 3919",
         ),
     ],
+    ids=["not gzip", "cut", "no sizes", "labels for images", "a byte less"],
 )
 def test_damaged_files_of_mnist(content, text):
     put_mnist(mnist.SOURCE)

@@ -132,7 +132,7 @@ def is_kernel(target: object) -> TypeGuard[Kernel[..., Any]]:
 
 def register_name(definition: Any, target: Any) -> str:
     """Make ``target`` findable and return its name: ``relu``, or ``package:name`` for a third party's."""
-    package = definition.__module__.partition(".")[0]
+    package = (definition.__module__ or "__main__").partition(".")[0]  # code from a document has no module
     key: str = definition.__name__ if package == "kusari" else f"{package}:{definition.__name__}"
     known = _registry.get(key)
     if known is not None and known.__module__ != definition.__module__:  # in one module, a cell may be run again

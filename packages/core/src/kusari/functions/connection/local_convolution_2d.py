@@ -36,7 +36,8 @@ class LocalConvolution2DFunction(LocalConvolutionStep, ConvolutionND):
         names = ("x", "W", "b")[: len(in_types)] if len(in_types) in (2, 3) else ("x", "W")
         expect_floating(in_types, names)
         x, W = in_types[0], in_types[1]
-        expect(x.ndim == 4, W.ndim == 6, x.shape[1] == W.shape[3])
+        expect(x.ndim == 4, W.ndim == 6)
+        expect(x.shape[1] == W.shape[3])
         for axis, (k, s) in enumerate(zip(self.window.size, self.window.stride, strict=True)):
             places = get_conv_outsize(x.shape[2 + axis], k, s, 0)
             expect(W.shape[1 + axis] == places, W.shape[1 + axis] > 0)

@@ -30,7 +30,8 @@ class SimplifiedDropconnect(FunctionNode):
         names = ("x", "W", "b")[: len(in_types)] if len(in_types) in (2, 3) else ("x", "W")
         expect_floating(in_types, names)
         x, W = in_types[0], in_types[1]
-        expect(x.ndim == 2, W.ndim == 2, x.shape[1] == W.shape[1], W.dtype == x.dtype)
+        expect(x.ndim == 2, W.ndim == 2)
+        expect(x.shape[1] == W.shape[1], W.dtype == x.dtype)
         if len(in_types) == 3:
             expect(in_types[2].ndim == 1, in_types[2].shape[0] == W.shape[0], in_types[2].dtype == x.dtype)
 

@@ -95,7 +95,8 @@ class InceptionBN(Chain):
 
     def _pool(self, x: VariableLike) -> Variable:
         if self.pooltype == "max":
-            return F.max_pooling_2d(x, 3, self.stride, 1, cover_all=False)
+            largest: Variable = F.max_pooling_2d(x, 3, self.stride, 1, cover_all=False)
+            return largest
         return F.average_pooling_2d(x, 3, self.stride, 1)
 
     def _run(self, x: VariableLike, *names: str) -> Any:

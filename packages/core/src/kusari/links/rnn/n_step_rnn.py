@@ -189,7 +189,8 @@ class NStepRNNTanh(NStepRNNBase):
 
     def rnn(self, *args: Any) -> Any:
         """Run `kusari.functions.n_step_rnn`."""
-        return F.n_step_rnn(*args, "tanh")
+        n_layers, dropout, hx, ws, bs, xs = args
+        return F.n_step_rnn(n_layers, dropout, hx, ws, bs, xs, "tanh")
 
 
 class NStepRNNReLU(NStepRNNBase):
@@ -204,7 +205,8 @@ class NStepRNNReLU(NStepRNNBase):
 
     def rnn(self, *args: Any) -> Any:
         """Run `kusari.functions.n_step_rnn`."""
-        return F.n_step_rnn(*args, "relu")
+        n_layers, dropout, hx, ws, bs, xs = args
+        return F.n_step_rnn(n_layers, dropout, hx, ws, bs, xs, "relu")
 
 
 class NStepBiRNNTanh(NStepRNNBase):
@@ -220,7 +222,8 @@ class NStepBiRNNTanh(NStepRNNBase):
 
     def rnn(self, *args: Any) -> Any:
         """Run `kusari.functions.n_step_birnn`."""
-        return F.n_step_birnn(*args, "tanh")
+        n_layers, dropout, hx, ws, bs, xs = args
+        return F.n_step_birnn(n_layers, dropout, hx, ws, bs, xs, "tanh")
 
 
 class NStepBiRNNReLU(NStepRNNBase):
@@ -236,4 +239,5 @@ class NStepBiRNNReLU(NStepRNNBase):
 
     def rnn(self, *args: Any) -> Any:
         """Run `kusari.functions.n_step_birnn`."""
-        return F.n_step_birnn(*args, "relu")
+        n_layers, dropout, hx, ws, bs, xs = args
+        return F.n_step_birnn(n_layers, dropout, hx, ws, bs, xs, "relu")
