@@ -24,7 +24,8 @@ def sigmoid(x: HostArray) -> HostArray:
 
 
 def test_lstm_by_its_formula() -> None:
-    layer, x = L.LSTM(3, 2), numbers(4, 3)
+    layer: Any = L.LSTM(3, 2)
+    x = numbers(4, 3)
     c = h = np.zeros((4, 2), "f")
     for _ in range(2):
         z = x @ layer.upward.W.array.T + layer.upward.b.array + h @ layer.lateral.W.array.T
@@ -75,7 +76,8 @@ def test_gru_by_its_formula() -> None:
 
 
 def test_peephole_gates_see_the_cells() -> None:
-    layer, x = L.StatefulPeepholeLSTM(3, 2), numbers(4, 3)
+    layer: Any = L.StatefulPeepholeLSTM(3, 2)
+    x = numbers(4, 3)
     c, h = numbers(4, 2), numbers(4, 2, seed=1)
     layer.set_state(c, h)
     z = x @ layer.upward.W.array.T + layer.upward.b.array + h @ layer.lateral.W.array.T
@@ -137,7 +139,7 @@ def test_crf_takes_sequences_or_steps() -> None:
         L.Convolution1D(4, 2, 3, nobias=True),
         L.DeconvolutionND(2, 4, 2, 3, groups=2),
         L.Deconvolution2D(4, 2, 3),
-        L.DilatedConvolution2D(4, 2, 3),
+        L.DilatedConvolution2D(4, 2, (3, 3)),
     ],
     ids=lambda layer: type(layer).__name__,
 )
@@ -166,7 +168,7 @@ def test_layers_are_made_from_arrays(layer: Any) -> None:
         (lambda: L.InceptionBN(3, 1, 2, 3, 4, 5, "max", stride=2), ValueError, "out1=0"),
         (lambda: L.InceptionBN(3, 0, 2, 3, 4, 5, "mean"), NotImplementedError, "'avg'"),
         (lambda: L.DecorrelatedBatchNormalization(5, groups=2), ValueError, "not divisible"),
-        (lambda: L.GroupNormalization(1.5), TypeError, "integer"),
+        (lambda: L.GroupNormalization("two"), TypeError, "integer"),  # type: ignore[arg-type]
         (lambda: L.NegativeSampling(3, [], 2), ValueError, "probs"),
     ],
 )

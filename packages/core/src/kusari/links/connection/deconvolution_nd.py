@@ -9,10 +9,10 @@ import kusari.functions as F
 from kusari.autograd import Variable
 from kusari.autograd.variable import VariableLike
 from kusari.functions.arguments import per_axis
-from kusari.links.connection.convolution_nd import ConvolutionND
+from kusari.links.connection.window_layer import WindowLayer
 
 
-class DeconvolutionND(ConvolutionND):
+class DeconvolutionND(WindowLayer):
     """Apply the transpose of a convolution over any number of spatial axes, with filters of its own.
 
     Args:
@@ -54,7 +54,7 @@ class DeconvolutionND(ConvolutionND):
         dilate: int | Sequence[int] = 1,
         groups: int = 1,
     ) -> None:
-        super(ConvolutionND, self).__init__()
+        super().__init__()
         self._read_window(ndim, in_channels, out_channels, ksize, stride, pad, dilate, groups)
         self.outsize = None if outsize is None else per_axis("outsize", outsize, ndim, at_least=1)
         self._make_parameters(nobias, initialW, initial_bias)
