@@ -83,7 +83,7 @@ def torch_loader(dataset: Images, workers: int) -> Loader:
 
 
 def loaders(dataset: Images, workers: int) -> list[Loader]:
-    """Return what is compared."""
+    """Return what is compared; as many batches are ahead as PyTorch has: two per worker."""
     options: dict[str, Any] = {"repeat": False, "shuffle": True}
     return [
         kusari_loader("SerialIterator", SerialIterator(dataset, BATCH, **options)),
@@ -92,7 +92,7 @@ def loaders(dataset: Images, workers: int) -> list[Loader]:
         ),
         kusari_loader(
             f"MultiprocessIterator, {workers} workers",
-            MultiprocessIterator(dataset, BATCH, n_processes=workers, n_prefetch=2, **options),
+            MultiprocessIterator(dataset, BATCH, n_processes=workers, n_prefetch=2 * workers - 1, **options),
         ),
         torch_loader(dataset, 0),
         torch_loader(dataset, workers),

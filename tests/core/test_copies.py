@@ -31,12 +31,16 @@ ARGUMENTS: dict[str, Any] = {
     "n_hidden_channels": 3, "shape": (3,), "num_groups": 2, "axis": 1, "label": 0, "predictor": None, "n_label": 3,
     "channel_multiplier": 2, "lossfun": None, "ratio": 0.5, "n_dim": 3, "link": None, "ndim": 2,
     "proj3": 3, "proj5": 3, "out1": 2, "out3": 2, "out5": 2, "proj_pool": 2, "out33": 2, "proj33": 2, "pooltype": "max",
+    "in_out_size": 3, "n_inputs": 3, "beta_shape": (3,),
     "n_ary": 2, "num_layers": 1, "multiplier": 2, "bias_shape": (3,), "width": 2, "height": 2,
 }  # fmt: skip
 
 SPECIAL: dict[str, Callable[[], Link]] = {
+    "BinaryHierarchicalSoftmax": lambda: L.BinaryHierarchicalSoftmax(3, ((0, 1), 2)),
     "Classifier": lambda: L.Classifier(L.Linear(3, 2)),
     "DecorrelatedBatchNormalization": lambda: L.DecorrelatedBatchNormalization(4, groups=2),
+    "InceptionBN": lambda: L.InceptionBN(3, 2, 3, 3, 3, 3, "max", 2),
+    "LocalConvolution2D": lambda: L.LocalConvolution2D(3, 4, (5, 5), 3),
     "MLPConvolution2D": lambda: L.MLPConvolution2D(3, (4, 2), 3),
     "Parameter": lambda: L.Parameter(np.arange(3.0)),
 }

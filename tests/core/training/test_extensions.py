@@ -346,6 +346,52 @@ def test_graphs_are_cut(counting: Make, keep: bool) -> None:
     assert seen[0].creator is None
 
 
+def dot_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+
+
+def test_graph(small: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, round_trip: Any) -> None:
+    dot_missing(monkeypatch)
+    trainer = small(until=(3, "iteration"))
+    dump = E.DumpGraph("main/loss", variable_style={"shape": "octagon"})
+    trainer.extend(dump)
+    kept: list[bool] = []
+    trainer.extend(lambda trainer: kept.append(trainer.observation["main/loss"].creator is not None))
+    trainer.run()
+    text = (tmp_path / "out" / "cg.dot").read_text()
+    assert text.startswith("digraph")
+    for part in ("LinearFunction", "Dropout", "SoftmaxCrossEntropy", "octagon"):
+        assert part in text
+    assert kept == [True, False, False]
+    assert not kusari.config.keep_graph_on_report
+    (tmp_path / "out" / "cg.dot").unlink()
+    resumed = E.DumpGraph("main/loss")
+    round_trip(dump, resumed)
+    trainer = small(until=(1, "iteration"))
+    trainer.extend(resumed)
+    trainer.run()
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_graph_of_what_was_not_reported(small: Make) -> None:
+    trainer = small(until=(3, "iteration"))
+    trainer.extend(E.DumpGraph("main/los", out_name="x.dot"))
+    with pytest.raises(ValueError, match="'main/los'.*no such Variable was reported; there are: main/loss"):
+        trainer.run()
+    assert not kusari.config.keep_graph_on_report
+
+
+def test_graph_drawn(small: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[list[str]] = []
+    monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr("subprocess.run", lambda command, check: calls.append(command))
+    trainer = small(until=(1, "iteration"))
+    trainer.extend(E.DumpGraph("main/loss", "graph.dot"))
+    trainer.run()
+    out = tmp_path / "out"
+    assert calls == [["/bin/dot", "-Tpng", str(out / "graph.dot"), "-o", str(out / "graph.png")]]
+
+
 # Sinks. --------------------------------------------------------------------------------------------------------------
 
 

@@ -83,7 +83,7 @@ def assert_equal(first: dict[str, Any], second: dict[str, Any]) -> None:
     for name in first:
         a, b = first[name], second[name]
         same = a == b if isinstance(a, list) else a.dtype == b.dtype and a.tobytes() == b.tobytes()
-        assert same, f"{name}: {a} is not {b}"
+        assert same, f"{name} is not the same"
 
 
 def stop_trigger() -> Any:
@@ -129,6 +129,39 @@ def test_resumed_is_equal(
     assert_equal(content(tmp_path / last), content(uninterrupted[optimizer] / last))
     bests = {path.name for path in uninterrupted[optimizer].glob("best_*") if int(path.name[5:]) > at}
     assert {path.name for path in tmp_path.glob("best_*")} == bests
+
+
+@pytest.mark.parametrize("at", [1, 5])
+def test_mixed_precision(tmp_path: Path, at: int) -> None:
+    """The float32 copies of 16-bit parameters, and the loss scale, go on where they were."""
+
+    def make(out: str) -> training.Trainer:
+        with kusari.using_config("dtype", kusari.mixed16):
+            layer = L.Linear(3, 2)
+        model = L.Classifier(layer)
+        optimizer = kusari.optimizers.Adam(1e-4, eps=1e-4)
+        optimizer.use_fp32_update()
+        optimizer.setup(model)
+        optimizer.loss_scaling()
+        return training.Trainer(training.StandardUpdater(iterator(), optimizer), (9, "iteration"), out=tmp_path / out)
+
+    def iterator() -> Any:
+        x = np.random.default_rng(0).normal(size=(12, 3)).astype("float16")
+        data = kusari.datasets.TupleDataset(x, (x.sum(axis=1) > 0).astype("i"))
+        return kusari.iterators.SerialIterator(data, 5)
+
+    kusari.seed(1)
+    whole = make("whole")
+    whole.extend(E.snapshot(), trigger=(1, "iteration"))
+    whole.run()
+    kusari.seed(2)
+    resumed = make("resumed")
+    resumed.extend(E.snapshot(), trigger=(1, "iteration"))
+    load_npz(tmp_path / "whole" / f"snapshot_iter_{at}", resumed)
+    resumed.run()
+    first, second = (content(tmp_path / out / "snapshot_iter_9") for out in ("whole", "resumed"))
+    assert first["updater/model:main/predictor/W"].dtype == np.float16
+    assert_equal(first, second)
 
 
 def test_a_longer_training(small: Make, validation: Any, tmp_path: Path) -> None:

@@ -271,6 +271,20 @@ def test_autoload_passes_over_a_damaged_one(counting: Make, tmp_path: Path) -> N
     assert iteration_of(newest) == 3  # written anew
 
 
+def test_autoload_does_not_begin_anew_over_snapshots_that_do_not_fit(small: Make, tmp_path: Path) -> None:
+    def make(size: int) -> training.Trainer:
+        trainer = small(until=(2, "iteration"))
+        with trainer.updater.get_optimizer("main").target.init_scope():
+            trainer.updater.get_optimizer("main").target.extra = kusari.Parameter(0, (size,))
+        trainer.extend(extensions.snapshot(autoload=True, n_retains=1), trigger=EACH)
+        return trainer
+
+    make(2).run()
+    with pytest.warns(UserWarning, match="cannot be loaded"), pytest.raises(ValueError, match="shape"):
+        make(3).run(show_loop_exception_msg=False)
+    assert files(tmp_path / "out") == ["snapshot_iter_2"]
+
+
 @pytest.mark.parametrize("savefun", [save_npz, save_hdf5])
 def test_autoload_reads_what_was_written(counting: Make, savefun: Any) -> None:
     if savefun is save_hdf5:

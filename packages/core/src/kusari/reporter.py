@@ -173,7 +173,9 @@ class Summary:
         Raises:
             ValueError: An array of another shape.
         """
-        value, weight = _number_or_array(value), _number_or_array(weight)
+        self._add(_scalar(value), _scalar(weight))
+
+    def _add(self, value: Any, weight: Any) -> None:
         if not self._waiting and not self._batches and type(value) is float and type(weight) is float:
             self._fold(value, weight)
             return
@@ -254,11 +256,12 @@ class DictSummary:
             weight: Any = 1
             if isinstance(value, tuple) and len(value) == 2:
                 value, weight = value
-            if is_scalar(value) and is_scalar(weight):
+            number, weight = _number_or_array(value), _number_or_array(weight)
+            if number is not None and weight is not None:
                 summary = self._summaries.get(key)
                 if summary is None:
                     summary = self._summaries[key] = Summary()
-                summary.add(value, weight)
+                summary._add(number, weight)
 
     def compute_mean(self) -> dict[str, float]:
         """Return the mean for each key."""
@@ -281,19 +284,6 @@ class DictSummary:
             self._summaries[name].serialize(serializer["_summaries"][str(index)])
 
 
-def is_scalar(value: Any) -> bool:
-    """Tell whether a value is a number, or an array or Variable of shape ``()``.
-
-    >>> is_scalar(1.5), is_scalar(np.float32(1)), is_scalar(np.ones(()))
-    (True, True, True)
-    >>> is_scalar(np.ones(1)), is_scalar("1")
-    (False, False)
-    """
-    if isinstance(value, Variable):
-        value = value.array
-    return isinstance(value, numbers.Real) or (getattr(value, "shape", None) == () and hasattr(value, "dtype"))
-
-
 def read_number(value: Any) -> float:
     """Return a scalar as a float; from a device this waits for it.
 
@@ -304,29 +294,40 @@ def read_number(value: Any) -> float:
     >>> read_number(np.asarray(2))
     2.0
     """
-    return _Batch([_number_or_array(value)]).read()[0]
+    return _Batch([_scalar(value)]).read()[0]
+
+
+def _scalar(value: Any) -> Any:
+    """Return what `_number_or_array` does, or raise."""
+    number = _number_or_array(value)
+    if number is None:
+        got = f"shape {value.shape}" if hasattr(value, "shape") else type(value).__name__
+        raise ValueError(f"expected a number, or an array of shape (), got {got}; take its mean or sum first")
+    return number
 
 
 def _number_or_array(value: Any) -> Any:
-    """Return a scalar that is on the host as a float, and one on a device as a copy that stays there."""
+    """Return a scalar of the host as a float, one on a device as a copy that stays there, and None for anything else.
+
+    A scalar is a number, or an array or Variable of shape ().
+    """
     if isinstance(value, int | float):  # NumPy's float64 scalar, too
         return float(value)
-    if not is_scalar(value):
-        got = f"shape {value.shape}" if hasattr(value, "shape") else type(value).__name__
-        raise ValueError(f"expected a number, or an array of shape (), got {got}; take its mean or sum first")
     if isinstance(value, Variable):
-        device, array = value.device, value.array
+        device, value = value.device, value.array
     else:
-        if isinstance(value, numbers.Real):
-            return float(value)
+        device = None
+    if getattr(value, "shape", None) != () or not hasattr(value, "dtype"):
+        return float(value) if isinstance(value, numbers.Real) else None
+    if device is None:
         try:
-            device, array = device_of_array(value), value
+            device = device_of_array(value)
         except TypeError:  # a scalar of the host's that is no array
             return float(value)
     if device.backend.on_host:
-        return float(array)
+        return float(value)
     with _entered(device):
-        return device.xp.asarray(array, copy=True)  # an update in place must not reach it
+        return device.xp.asarray(value, copy=True)  # an update in place must not reach it
 
 
 def _entered(device: Device) -> contextlib.AbstractContextManager[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Mapping
 from functools import partial
@@ -76,6 +77,7 @@ class UpdateRule(Hookable):
         self._use_fp32_update = False
         self._master: Variable | None = None
         self._master_version = -1
+        self._saved_master: Any = None
 
     @property
     def state(self) -> dict[str, Any] | None:
@@ -214,7 +216,12 @@ class UpdateRule(Hookable):
         float32 = device.backend.native_dtype("float32")
         master = self._master
         if master is None or self._master_version != param.version or master.device is not device:
-            master = self._master = constant(xp.astype(param.array, float32), device)
+            array = xp.astype(param.array, float32)
+            if self._saved_master is not None:
+                saved, self._saved_master = device.send(self._saved_master), None
+                # Where the parameter was changed since, its own value counts.
+                array = xp.where(xp.astype(saved, param.array.dtype) == param.array, saved, array)
+            master = self._master = constant(device.backend.as_array(array, param.array), device)
             master.name = param.name
             self._master_version = param.version
         gradient = None if param.grad is None else xp.astype(param.grad, float32)
@@ -255,16 +262,22 @@ class UpdateRule(Hookable):
     # Saving. ---------------------------------------------------------------------------------------------------------
 
     def serialize(self, serializer: AbstractSerializer) -> None:
-        """Save or load ``t`` and the state: ``t``, ``m``, ``v``, and so on."""
+        """Save or load ``t`` and the state: ``t``, ``m``, ``v``, and so on; and the float32 copy, if there is one."""
         t = serializer("t", self.t)
         if isinstance(serializer, Deserializer):
             state = self._load_state(serializer)
+            saved_master = None
+            with contextlib.suppress(KeyError):
+                saved_master = serializer("float32_copy", None)
             if not serializer.rehearsing:
                 self.t, self._state = t, state
                 self._state_device = None  # the next update brings it to the parameter
+                self._master, self._saved_master = None, saved_master
         elif self._state is not None:
             for name, value in self._state.items():
                 serializer(name, value)
+            if self._master is not None:
+                serializer("float32_copy", self._master.array)
 
     def _load_state(self, serializer: Deserializer) -> dict[str, Any] | None:
         """Return the state in the file; None where it has none, because the rule had not run when it was saved."""

@@ -1,6 +1,7 @@
 """Training: the loop, what updates, what runs besides, and when."""
 
 from kusari.training import extensions as extensions
+from kusari.training import sinks as sinks
 from kusari.training import triggers as triggers
 from kusari.training import updaters as updaters
 from kusari.training.extension import PRIORITY_EDITOR as PRIORITY_EDITOR

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from typing import Any, Protocol, TextIO
 
 from kusari.serializers.optional import optional_module
+from kusari.training.files import write_text
 
 
 class Sink(Protocol):
@@ -54,9 +54,7 @@ class JsonLines:
         """Open the file, and remove entries from after ``iteration``, and a line that was cut off."""
         path = os.path.join(out, self._filename)
         kept = _entries_until(path, iteration) if iteration > 0 else []
-        with tempfile.NamedTemporaryFile("w", dir=out, prefix=".log.", delete=False, encoding="utf-8") as file:
-            file.writelines(kept)
-        os.replace(file.name, path)
+        write_text(path, kept)
         self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115  # close() closes it
 
     def write(self, iteration: int, values: Mapping[str, float]) -> None:

@@ -45,6 +45,17 @@ class Trainer:
         observation: What the current iteration reported, by name.
         out: As given.
         reporter: Where links and extensions report to during the run.
+
+    >>> import tempfile
+    >>> digits = kusari.datasets.TupleDataset(np.eye(4, dtype="f"), np.arange(4, dtype="i"))
+    >>> optimizer = kusari.optimizers.SGD(lr=1.0).setup(L.Classifier(L.Linear(4, 4)))
+    >>> updater = kusari.training.StandardUpdater(kusari.iterators.SerialIterator(digits, 2), optimizer)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     trainer = Trainer(updater, (3, "epoch"), out=folder)
+    ...     trainer.extend(kusari.training.extensions.LogReport())
+    ...     trainer.run()
+    >>> [(entry["epoch"], entry["iteration"]) for entry in trainer.get_extension("LogReport").log]
+    [(1, 2), (2, 4), (3, 6)]
     """
 
     def __init__(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kusari.autograd import Variable
 from kusari.configuration import config
+from kusari.graph import build_computational_graph
 from kusari.training.extension import Extension
 from kusari.training.triggers import OnceTrigger
 
@@ -27,8 +28,8 @@ class DumpGraph(Extension):
     Args:
         root_name: The Variable's name among the observations: ``main/loss``.
         filename: In the output folder.
-        variable_style: Graphviz attributes of Variables' nodes.
-        function_style: Graphviz attributes of functions' nodes.
+        variable_style: Graphviz attributes of Variables' nodes. Default: those of ``build_computational_graph``.
+        function_style: Graphviz attributes of functions' nodes. Default: as well.
         **kwargs: ``out_name``, the old name of ``filename``.
     """
 
@@ -46,8 +47,8 @@ class DumpGraph(Extension):
         if kwargs:
             raise TypeError(f"DumpGraph() got unexpected keyword(s) {', '.join(kwargs)}")
         self._root_name = root_name
-        self._variable_style = variable_style
-        self._function_style = function_style
+        given = {"variable_style": variable_style, "function_style": function_style}
+        self._styles: dict[str, Any] = {name: style for name, style in given.items() if style is not None}
         self._once = OnceTrigger()
         self._kept_before: bool | None = None
 
@@ -60,16 +61,12 @@ class DumpGraph(Extension):
             self._kept_before, config.keep_graph_on_report = config.keep_graph_on_report, True
 
     def __call__(self, trainer: Trainer) -> None:
-        from kusari.graph import build_computational_graph
-
         self._restore()
         root = trainer.observation.get(self._root_name)
         if not isinstance(root, Variable):
             known = ", ".join(name for name, value in trainer.observation.items() if isinstance(value, Variable))
             raise ValueError(f"DumpGraph({self._root_name!r}): no such Variable was reported; there are: {known}")
-        graph = build_computational_graph(
-            [root], variable_style=self._variable_style, function_style=self._function_style
-        )
+        graph = build_computational_graph([root], **self._styles)
         path = os.path.join(trainer.out, self._filename)
         with open(path, "w", encoding="utf-8") as file:
             file.write(graph.dump())

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from kusari.training.extension import Extension
 from kusari.training.extensions.interval_means import IntervalMeans
+from kusari.training.files import write_text
 
 if TYPE_CHECKING:
     from kusari.serializer import AbstractSerializer
@@ -65,23 +65,10 @@ class LogReport(Extension):
             self._postprocess(entry)
         self._log.append(entry)
         if self._filename is not None:
-            write_json(os.path.join(trainer.out, self._filename.format(**entry)), self._log)
+            path = os.path.join(trainer.out, self._filename.format(**entry))
+            write_text(path, json.JSONEncoder(indent=4).iterencode(self._log))
 
     def serialize(self, serializer: AbstractSerializer) -> None:
         """Save or load the log, and what the interval has so far."""
         self._means.serialize(serializer)
         self._log = json.loads(serializer("_log", json.dumps(self._log)))
-
-
-def write_json(path: str, value: Any) -> None:
-    """Write a value as JSON so that whoever reads the file finds the old text or the new one."""
-    with tempfile.NamedTemporaryFile(
-        "w", dir=os.path.dirname(path), prefix=f".{os.path.basename(path)}.", delete=False, encoding="utf-8"
-    ) as file:
-        try:
-            json.dump(value, file, indent=4)
-            file.close()
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -40,11 +39,8 @@ class IntervalTrigger:
     def __call__(self, trainer: Trainer) -> bool:
         """Tell whether a multiple of the period was passed since the last iteration in which this was asked."""
         before, now = self._span.ends(trainer)
-        return self._periods(before) != self._periods(now)
-
-    def _periods(self, position: float) -> int:
         # 0.3 / 0.1 is 2.9999999999999996: without the allowance the third tenth would come an iteration late.
-        return math.floor(position / self.period + 1e-9)
+        return (before / self.period + 1e-9) // 1 != (now / self.period + 1e-9) // 1
 
     def serialize(self, serializer: AbstractSerializer) -> None:
         """Save or load where it was asked."""
