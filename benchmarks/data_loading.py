@@ -99,35 +99,55 @@ def loaders(dataset: Images, workers: int) -> list[Loader]:
     ]
 
 
-def seconds(loader: Loader) -> float:
-    """Go through one epoch; return how long it took."""
-    start = time.perf_counter()
+class Cost(NamedTuple):
+    """What one epoch took."""
+
+    seconds: float
+    processor: float
+    """Seconds of all processes together: other people's work on the machine changes it less."""
+
+
+def run(loader: Loader) -> Cost:
+    """Go through one epoch."""
+    start, processor = time.perf_counter(), processor_seconds()
     images = sum(len(batch[0]) for batch in loader.epoch())
     elapsed = time.perf_counter() - start
     assert images == IMAGES
-    return elapsed
+    return Cost(elapsed, processor_seconds() - processor)
+
+
+def processes() -> list[Path]:
+    """Return the folders in /proc of this process and of all below it; none where there is no such thing."""
+    found, waiting = [], [Path("/proc", str(os.getpid()))]
+    while waiting:
+        process = waiting.pop()
+        found.append(process)
+        for task in process.glob("task/*/children"):
+            waiting += [Path("/proc", child) for child in task.read_text().split()]
+    return found if found[0].is_dir() else []
+
+
+def processor_seconds() -> float:
+    """Return the time that this process and all below it have computed."""
+    fields = [(process / "stat").read_text().rpartition(")")[2].split() for process in processes()]
+    return sum(int(field[11]) + int(field[12]) for field in fields) / os.sysconf("SC_CLK_TCK")
 
 
 def megabytes() -> float | None:
     """Return the memory of this process and all below it; None where the system does not tell."""
-    total, waiting = 0, [os.getpid()]
-    while waiting:
-        process = Path("/proc", str(waiting.pop()))
-        try:
-            account = (process / "smaps_rollup").read_text()
-            children = [task.read_text() for task in process.glob("task/*/children")]
-        except OSError:
-            return None
-        total += next(int(line.split()[1]) for line in account.splitlines() if line.startswith("Pss:"))
-        waiting += [int(child) for text in children for child in text.split()]
-    return round(total / 1024, 1)
+    try:
+        accounts = [(process / "smaps_rollup").read_text() for process in processes()]
+    except OSError:
+        return None
+    lines = [line for account in accounts for line in account.splitlines() if line.startswith("Pss:")]
+    return round(sum(int(line.split()[1]) for line in lines) / 1024, 1)
 
 
 def measure(dataset: Images, rounds: int, workers: int) -> list[dict[str, Any]]:
     """Run all in turn, and each alone for its memory."""
     compared = loaders(dataset, workers)
-    first = [seconds(loader) for loader in compared]  # with the start of the workers
-    times = [[seconds(loader) for loader in compared] for _ in range(rounds)]
+    first = [run(loader) for loader in compared]  # with the start of the workers
+    costs = [[run(loader) for loader in compared] for _ in range(rounds)]
     for loader in compared:
         loader.close()
     del compared
@@ -136,18 +156,21 @@ def measure(dataset: Images, rounds: int, workers: int) -> list[dict[str, Any]]:
         loader = loaders(dataset, workers)[place]
         memory = []
         for _ in range(rounds):
-            seconds(loader)
+            run(loader)
             memory.append(megabytes())
         loader.close()
-        median = statistics.median(row[place] for row in times)
-        ratio = statistics.median(row[place] / row[-1] for row in times)
+        median = statistics.median(row[place].seconds for row in costs)
         rows.append(
             {
                 "loader": loader.name,
-                "first_epoch_s": round(first[place], 2),
+                "first_epoch_s": round(first[place].seconds, 2),
                 "epoch_s": round(median, 3),
                 "images_per_s": round(IMAGES / median),
-                "time_to_torch_workers": round(ratio, 2),
+                "ratio": round(statistics.median(row[place].seconds / row[-1].seconds for row in costs), 2),
+                "processor_s": round(statistics.median(row[place].processor for row in costs), 2),
+                "processor_ratio": round(
+                    statistics.median(row[place].processor / row[-1].processor for row in costs), 2
+                ),
                 "megabytes_after_epochs": memory,
             }
         )
@@ -165,11 +188,13 @@ def main() -> None:
 
     torch.set_num_threads(1)
     rows = measure(Images(), arguments.rounds, arguments.workers)
-    print(f"{'10,000 images, an epoch':34} {'first s':>8} {'s':>7} {'images/s':>9} {'÷ torch':>8}  MB after each epoch")
+    print(
+        f"{'10,000 images, an epoch':34} {'first s':>8} {'s':>6} {'÷ torch':>8} {'CPU s':>6} {'÷ torch':>8}  MB, epoch by epoch"
+    )
     for row in rows:
         print(
-            f"{row['loader']:34} {row['first_epoch_s']:8.2f} {row['epoch_s']:7.2f} {row['images_per_s']:9} "
-            f"{row['time_to_torch_workers']:8.2f}  {row['megabytes_after_epochs']}"
+            f"{row['loader']:34} {row['first_epoch_s']:8.2f} {row['epoch_s']:6.2f} {row['ratio']:8.2f} "
+            f"{row['processor_s']:6.2f} {row['processor_ratio']:8.2f}  {row['megabytes_after_epochs']}"
         )
     if arguments.json:
         machine = {

@@ -150,6 +150,24 @@ def test_bars_and_lines_on_a_terminal(counting: Make, observing: Any) -> None:
     assert "4           3.5" in text
 
 
+def test_what_others_print_goes_above_the_bars(counting: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = Terminal()
+    monkeypatch.setattr(sys, "stdout", out)
+    trainer = counting(until=3)
+    trainer.extend(lambda trainer: trainer.observation.update(x=7), priority=300)
+    trainer.extend(E.LogReport(trigger=EACH))
+    trainer.extend(E.PrintReport(["x"]))
+    trainer.extend(E.ProgressBar(update_interval=1))
+    trainer.extend(lambda trainer: print("somebody"))
+    trainer.run()
+    assert sys.stdout is out
+    text = out.getvalue()
+    print("after")
+    assert out.getvalue() == text + "after\n"
+    shown = [line.split("\x1b[2K")[-1].split() for line in text.splitlines()]
+    assert [line for line in shown if line in (["7"], ["somebody"])] == [["7"], ["somebody"]] * 3
+
+
 def test_bars_go_when_the_run_fails(counting: Make) -> None:
     out = Terminal()
     trainer = counting(until=4)
@@ -376,7 +394,7 @@ def test_graph(small: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rou
 def test_graph_of_what_was_not_reported(small: Make) -> None:
     trainer = small(until=(3, "iteration"))
     trainer.extend(E.DumpGraph("main/los", out_name="x.dot"))
-    with pytest.raises(ValueError, match="'main/los'.*no such Variable was reported; there are: main/loss"):
+    with pytest.raises(ValueError, match=r"'main/los'.*no such Variable was reported; there are: main/loss"):
         trainer.run()
     assert not kusari.config.keep_graph_on_report
 

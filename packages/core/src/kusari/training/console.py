@@ -62,6 +62,8 @@ def screen(out: TextIO | None = None) -> Screen | None:
         out: Default: the standard output.
     """
     out = sys.stdout if out is None else out
+    # While there are bars, rich puts a proxy in the place of sys.stdout, so that what others print goes above them.
+    out = getattr(out, "rich_proxied_file", out)
     found = _screens.get(out)
     if found is None:
         if not out.isatty():
