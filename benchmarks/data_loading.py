@@ -188,9 +188,8 @@ def main() -> None:
 
     torch.set_num_threads(1)
     rows = measure(Images(), arguments.rounds, arguments.workers)
-    print(
-        f"{'10,000 images, an epoch':34} {'first s':>8} {'s':>6} {'÷ torch':>8} {'CPU s':>6} {'÷ torch':>8}  MB, epoch by epoch"
-    )
+    heads = f"{'first s':>8} {'s':>6} {'÷ torch':>8} {'CPU s':>6} {'÷ torch':>8}  MB by epoch"
+    print(f"{'10,000 images, an epoch':34} {heads}")
     for row in rows:
         print(
             f"{row['loader']:34} {row['first_epoch_s']:8.2f} {row['epoch_s']:6.2f} {row['ratio']:8.2f} "

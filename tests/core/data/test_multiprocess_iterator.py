@@ -18,6 +18,11 @@ import kusari
 from kusari.iterators import MultiprocessIterator, SerialIterator, WorkerDied
 from kusari.serializers import DictionarySerializer, NpzDeserializer
 
+pytestmark = pytest.mark.skipif(
+    "PYTEST_XDIST_WORKER" in os.environ,
+    reason="starts processes of its own: run it without -n, whose workers have no main module to import",
+)
+
 
 def processes(dataset, batch_size=8, **options):
     options = {"n_processes": 2, "shuffle": False, **options}

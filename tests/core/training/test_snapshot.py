@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +11,14 @@ import pytest
 
 import kusari
 from kusari import training
-from kusari.serializers import load_npz, save_hdf5, save_npz
+from kusari.serializers import save_hdf5, save_npz
 from kusari.training import extensions
 from kusari.training.extensions import snapshot_writers
+
+pytestmark = pytest.mark.skipif(
+    "PYTEST_XDIST_WORKER" in os.environ,
+    reason="starts processes of its own: run it without -n, whose workers have no main module to import",
+)
 
 Make = Callable[..., training.Trainer]
 EACH = (1, "iteration")
@@ -319,151 +322,3 @@ def test_what_killed_runs_left_behind(counting: Make, tmp_path: Path) -> None:
     trainer.extend(extensions.snapshot())
     trainer.run()
     assert files(out) == [".snapshot_iter_6.0123abcd.tmp"]  # it may be another run's, at work
-
-
-# Writers. ------------------------------------------------------------------------------------------------------------
-
-WRITERS = ["SimpleWriter", "ThreadWriter", "ProcessWriter", "ThreadQueueWriter", "ProcessQueueWriter"]
-
-
-@pytest.mark.parametrize("name", WRITERS)
-def test_writers(name: str, tmp_path: Path) -> None:
-    writer = getattr(snapshot_writers, name)()
-    expected = {}
-    try:
-        for number in range(3):
-            target = {"x": np.full(100, number), "none": None}
-            expected[f"file{number}"] = number
-            writer(f"file{number}", str(tmp_path), target)
-    finally:
-        writer.finalize()
-    found = {}
-    for file in files(tmp_path):
-        values = {"x": np.zeros(100, int)}
-        load_npz(tmp_path / file, _Holder(values))
-        found[file] = values["x"][0]
-    assert found == expected
-
-
-class _Holder:
-    def __init__(self, values: dict[str, Any]) -> None:
-        self.values = values
-
-    def serialize(self, serializer: Any) -> None:
-        for key, value in self.values.items():
-            self.values[key] = serializer(key, value)
-
-
-def save_wrongly(path: str, target: Any) -> None:
-    raise LookupError("nothing is right")
-
-
-@pytest.mark.parametrize("name", WRITERS)
-def test_errors_of_writers(name: str, tmp_path: Path) -> None:
-    if name.startswith("Process") and "PYTEST_XDIST_WORKER" in os.environ:
-        pytest.skip("a worker of pytest-xdist has no main module that a new process could import")
-    writer = getattr(snapshot_writers, name)(save_wrongly)
-    with pytest.raises(LookupError, match="nothing is right"):
-        try:
-            writer("file", str(tmp_path), {})
-        finally:
-            writer.finalize()
-    writer.finalize()
-    assert files(tmp_path) == []
-
-
-def test_a_failure_in_the_background_does_not_cost_the_next_one(tmp_path: Path) -> None:
-    saving = iter([save_wrongly, save_npz])
-    for make in (snapshot_writers.ThreadWriter, snapshot_writers.ThreadQueueWriter):
-        saving = iter([save_wrongly, save_npz])
-        done = threading.Event()
-
-        def save(path: str, target: Any, saving: Any = saving, done: Any = done) -> None:
-            try:
-                next(saving)(path, target)
-            finally:
-                done.set()
-
-        writer = make(save)
-        writer("first", str(tmp_path), {})
-        done.wait()
-        with pytest.raises(LookupError):
-            writer("second", str(tmp_path), {"x": 1})
-            writer.finalize()
-        writer.finalize()
-        assert files(tmp_path) == ["second"]
-        (tmp_path / "second").unlink()
-
-
-def test_a_background_process_that_dies(tmp_path: Path) -> None:
-    writer = snapshot_writers.ProcessWriter(die)
-    writer("file", str(tmp_path), {})
-    with pytest.raises(RuntimeError, match="ended before it was done"):
-        writer.finalize()
-
-
-def die(path: str, target: Any) -> None:
-    os._exit(3)
-
-
-def test_what_is_written_later_is_what_was_there_then(small: Make, tmp_path: Path) -> None:
-    """The training goes on while a thread writes: it writes copies."""
-    gate = threading.Event()
-
-    def slowly(path: str, target: Any) -> None:
-        gate.wait(30)
-        save_npz(path, target)
-
-    trainer = small(until=(4, "iteration"))
-    model = trainer.updater.get_optimizer("main").target
-    writer = snapshot_writers.ThreadQueueWriter(slowly)
-    trainer.extend(extensions.snapshot_object(model, "{.updater.iteration}", writer=writer), trigger=EACH)
-    seen: list[Any] = []
-    trainer.extend(lambda trainer: seen.append(model.predictor.l1.W.array.copy()))
-    trainer.extend(lambda trainer: gate.set(), trigger=(4, "iteration"))
-    trainer.run()
-    for number, expected in enumerate(seen, 1):
-        with np.load(tmp_path / "out" / str(number)) as saved:
-            assert np.array_equal(saved["predictor/l1/W"], expected)
-
-
-def test_own_writers(tmp_path: Path) -> None:
-    """The documented ways to write one: a worker for each file, a queue and its consumer."""
-    import queue
-
-    class OwnThreads(snapshot_writers.StandardWriter):
-        def create_worker(self, filename: str, outdir: str, target: Any, **kwds: Any) -> Any:
-            savefun = kwds.pop("savefun")
-            return threading.Thread(target=self.save, args=(filename, outdir, target, savefun), kwargs=kwds)
-
-    class OwnQueue(snapshot_writers.QueueWriter):
-        def create_queue(self) -> Any:
-            return queue.Queue()
-
-        def create_consumer(self, q: Any) -> Any:
-            return threading.Thread(target=self.consume, args=(q,))
-
-    for writer in (OwnThreads(save_npz, compression=False), OwnQueue()):
-        for name in ("a", "b"):
-            writer(name, str(tmp_path), {"x": 1})
-        writer.finalize()
-        assert files(tmp_path) == ["a", "b"]
-        for name in ("a", "b"):
-            (tmp_path / name).unlink()
-
-
-def test_no_warning_comes_of_the_numbering_of_sequentials(tmp_path: Path, counting: Make) -> None:
-    """A snapshot says by which numbering it was made, as a model's file does."""
-
-    def make() -> kusari.Sequential:
-        return kusari.Sequential(*[kusari.links.Linear(2, 2) for _ in range(3)])
-
-    source, target = make(), make()
-    trainer = counting(until=1)
-    trainer.extend(extensions.snapshot_object(source, "s", writer=snapshot_writers.ThreadWriter()), trigger=EACH)
-    trainer.run()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        load_npz(tmp_path / "out" / "s", target)
-    for (_, a), (_, b) in zip(source.namedparams(), target.namedparams(), strict=True):
-        assert np.array_equal(a.array, b.array)
