@@ -260,7 +260,8 @@ def test_an_empty_dataset(make):
         next(iterator)
 
 
-def test_an_error_of_the_dataset_names_the_example_and_the_batch_is_tried_again(make):
+@pytest.mark.parametrize("kind", ["serial", "threads"])  # processes: test_multiprocess_iterator.py
+def test_an_error_of_the_dataset_names_the_example_and_the_batch_is_tried_again(kind):
     class Flaky(list):
         fails = True
 
@@ -269,10 +270,8 @@ def test_an_error_of_the_dataset_names_the_example_and_the_batch_is_tried_again(
                 raise LookupError("gone")
             return super().__getitem__(index)
 
-    if make is KINDS["processes"]:
-        pytest.skip("its dataset cannot be mended from here; see test_worker_failures.py")
     dataset = Flaky(range(12))
-    with make(dataset, 4, shuffle=False) as iterator:
+    with KINDS[kind](dataset, 4, shuffle=False) as iterator:
         assert next(iterator) == [0, 1, 2, 3]
         with pytest.raises(LookupError) as caught:
             next(iterator)

@@ -123,11 +123,12 @@ def test_random_numbers_depend_on_the_example_alone():
         assert next(other) == one[12:18]
 
 
-def test_workers_are_configured_like_their_caller_and_compute_with_one_thread(monkeypatch):
+def test_workers_are_configured_like_their_caller_and_compute_with_one_thread():
     with kusari.using_config("dtype", kusari.mixed16), processes(data.Identity(), 64) as iterator:
         batch = next(iterator)
     assert len({pid for pid, *_ in batch}) == 2
     assert {dtype for _, dtype, _ in batch} == {"dtype('mixed16')"}
+    assert {threads for *_, threads in batch} == {os.environ.get("OMP_NUM_THREADS", "1")}
 
 
 def test_workers_are_replaced():
@@ -171,6 +172,25 @@ def test_an_iterator_can_be_finalized_twice_and_used_again():
     iterator.finalize()
     assert [index for _, index in next(iterator)] == [4, 5, 6, 7]
     iterator.finalize()
+
+
+def test_a_lack_of_shared_memory(monkeypatch):
+    reserved = []
+
+    def reserve(descriptor, start, size):
+        if len(reserved) == limit:
+            raise OSError(28, "No space left on device")
+        reserved.append(size)
+
+    monkeypatch.setattr(os, "posix_fallocate", reserve)
+    limit = 0
+    with processes(data.Numbers(64)) as iterator, pytest.raises(OSError, match=r"\(No space left.*--shm-size=8g"):
+        next(iterator)
+    limit = 1  # enough for the dataset: examples go through the pipe
+    serial = SerialIterator(data.Numbers(64, 50_000), 4, shuffle=False)
+    with processes(data.Numbers(64, 50_000), 4) as iterator:
+        for _ in range(8):
+            equal(next(iterator), next(serial))
 
 
 # Failures. ---------------------------------------------------------------------------------------------------

@@ -104,6 +104,9 @@ def _untracked() -> Iterator[None]:
 class Segment:
     """A segment of this process's own: its name is removed as early as can be, its memory when it is closed.
 
+    Raises:
+        OSError: There is not so much shared memory.
+
     >>> segment = Segment(10)
     >>> segment.memory.size >= 10
     True
@@ -115,6 +118,15 @@ class Segment:
         self.name = f"kusari-{os.getpid()}-{secrets.token_hex(4)}"
         self.memory = SharedMemory(self.name, create=True, size=size)
         self._named = True
+        try:
+            _reserve(self.memory, size)
+        except OSError as error:
+            self.close()
+            raise OSError(
+                error.errno,
+                f"no shared memory for {size / 1e6:.1f} MB ({error.strerror}); a container gets more with "
+                "--shm-size=8g or --ipc=host",
+            ) from error
 
     def unlink(self) -> None:
         """Remove the name: nobody else can attach, and whatever ends this process leaves nothing behind."""
@@ -126,3 +138,10 @@ class Segment:
         """Remove the name, and give the memory back once no other process has it."""
         self.unlink()
         self.memory.close()
+
+
+def _reserve(memory: SharedMemory, size: int) -> None:
+    """Have the memory now: where there is too little of it, writing would end the process by SIGBUS later."""
+    descriptor: int = getattr(memory, "_fd", -1)
+    if descriptor >= 0 and hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)

@@ -87,14 +87,18 @@ class Worker:
         self._forget.clear()
         self.connection.send(task)
 
-    def _segment(self, size: int) -> Segment:
+    def _segment(self, size: int) -> Segment | None:
+        """Return memory of at least ``size`` bytes; None where there is none left, and the pipe must do."""
         while self._free:
             segment = self._free.pop()
             if segment.memory.size >= size:
                 return segment
             self._forget.append(segment.name)
             segment.close()
-        return Segment(size)
+        try:
+            return Segment(size)
+        except OSError:
+            return None
 
     def take(self, result: worker.Result) -> Any:
         """Return the examples of a result, and have its memory back."""
