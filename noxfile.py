@@ -190,6 +190,8 @@ def tests(session: nox.Session, backend: str) -> None:
         session.run("pytest", *session.posargs, env=environment)
         return
     session.run("pytest", "-n", "2", *leg.tests, env=environment)
+    if "tests" in leg.tests:
+        session.run("pytest", "-m", "processes", "tests/core", env=environment)
     if leg.examples:  # in one process: the blocks of a page build on one another
         session.run("pytest", "--doctest-modules", "--pyargs", *leg.examples, env=environment)
     size = leg.kit_size if session.python == PYTHONS[-1] else "small"

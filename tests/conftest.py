@@ -18,6 +18,14 @@ from kusari.backend import Backend, Device, get_backend, registry
 os.environ.setdefault("ARRAY_API_STRICT_API_VERSION", "2024.12")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave what starts processes to a run without workers: theirs have no main module that a new process imports."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        for item in items:
+            if item.get_closest_marker("processes") is not None:
+                item.add_marker(pytest.mark.skip(reason="starts processes of its own: runs without -n"))
+
+
 def strict_backend() -> Backend:
     """Return the backend ``strict``: the template package's where that is installed, else an equal one."""
     xp = pytest.importorskip("array_api_strict", reason="needs array-api-strict")

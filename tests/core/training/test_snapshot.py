@@ -15,10 +15,7 @@ from kusari.serializers import save_hdf5, save_npz
 from kusari.training import extensions
 from kusari.training.extensions import snapshot_writers
 
-pytestmark = pytest.mark.skipif(
-    "PYTEST_XDIST_WORKER" in os.environ,
-    reason="starts processes of its own: run it without -n, whose workers have no main module to import",
-)
+pytestmark = pytest.mark.processes
 
 Make = Callable[..., training.Trainer]
 EACH = (1, "iteration")

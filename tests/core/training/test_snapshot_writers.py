@@ -59,10 +59,11 @@ def save_wrongly(path: str, target: Any) -> None:
     raise LookupError("nothing is right")
 
 
-@pytest.mark.parametrize("name", WRITERS)
+PROCESSES = {name: pytest.param(name, marks=pytest.mark.processes) for name in WRITERS if name.startswith("Process")}
+
+
+@pytest.mark.parametrize("name", [PROCESSES.get(name, name) for name in WRITERS])
 def test_errors_of_writers(name: str, tmp_path: Path) -> None:
-    if name.startswith("Process") and "PYTEST_XDIST_WORKER" in os.environ:
-        pytest.skip("a worker of pytest-xdist has no main module that a new process could import")
     writer = getattr(snapshot_writers, name)(save_wrongly)
     with pytest.raises(LookupError, match="nothing is right"):
         try:
@@ -73,29 +74,28 @@ def test_errors_of_writers(name: str, tmp_path: Path) -> None:
     assert files(tmp_path) == []
 
 
-def test_a_failure_in_the_background_does_not_cost_the_next_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("make", [snapshot_writers.ThreadWriter, snapshot_writers.ThreadQueueWriter])
+def test_a_failure_in_the_background_does_not_cost_the_next_one(make: Callable[..., Any], tmp_path: Path) -> None:
     saving = iter([save_wrongly, save_npz])
-    for make in (snapshot_writers.ThreadWriter, snapshot_writers.ThreadQueueWriter):
-        saving = iter([save_wrongly, save_npz])
-        done = threading.Event()
+    called = threading.Event()
 
-        def save(path: str, target: Any, saving: Any = saving, done: Any = done) -> None:
-            try:
-                next(saving)(path, target)
-            finally:
-                done.set()
+    def save(path: str, target: Any) -> None:
+        called.wait(30)  # an error that is there before the call returns is raised by the call
+        next(saving)(path, target)
 
-        writer = make(save)
-        writer("first", str(tmp_path), {})
-        done.wait()
-        with pytest.raises(LookupError):
+    writer = make(save)
+    writer("first", str(tmp_path), {})
+    called.set()
+    with pytest.raises(LookupError):
+        try:
             writer("second", str(tmp_path), {"x": 1})
+        finally:
             writer.finalize()
-        writer.finalize()
-        assert files(tmp_path) == ["second"]
-        (tmp_path / "second").unlink()
+    writer.finalize()
+    assert files(tmp_path) == ["second"]
 
 
+@pytest.mark.processes
 def test_a_background_process_that_dies(tmp_path: Path) -> None:
     writer = snapshot_writers.ProcessWriter(die)
     writer("file", str(tmp_path), {})

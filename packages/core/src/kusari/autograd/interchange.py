@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from kusari.backend import default_device, get_device
 from kusari.backend.selection import DeviceLike
 
@@ -55,10 +57,9 @@ class Interchange:
             )
         if self.array is None:
             raise TypeError("a Variable without data does not become an array")
-        convert = getattr(self.array, "__array__", None)
-        if convert is None:
+        if not (hasattr(self.array, "__array__") or hasattr(self.array, "__buffer__")):
             raise TypeError(f"a Variable on {self.device} does not become an array by itself: to_device('numpy')")
-        return convert(dtype, copy=copy)
+        return np.asarray(self.array, dtype=dtype, copy=copy)
 
 
 def from_dlpack(x: Any, *, device: DeviceLike = None, copy: bool | None = None) -> Variable:
