@@ -1,4 +1,4 @@
-"""Convolution one image at a time: chosen where it should be, and right against SciPy."""
+"""Each way to convolve: chosen where it should be, and right against SciPy, whichever passes it has."""
 
 from __future__ import annotations
 
@@ -6,15 +6,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import correlate
 
 from kusari.backend import get_backend
-from kusari.kernels.activation import RELU
+from kusari.kernels.activation import RELU, TANH
 from kusari.kernels.conv import Convolution, ConvolutionProblem
 from kusari.kernels.window import Window
-from kusari_numpy.kernels.conv import PerImageConvolution
+from kusari_numpy.compiled_available import compiled_available
+from kusari_numpy.convolution.depthwise import DepthwiseConvolution
+from kusari_numpy.convolution.groups import GroupedConvolution
+from kusari_numpy.convolution.per_image import PerImageConvolution
+from kusari_numpy.convolution.rows import RowsConvolution
+from kusari_numpy.convolution.winograd import WinogradConvolution
+from kusari_numpy.threads import get_num_threads, set_num_threads
 from kusari_numpy.workspace import LIMIT, workspace
 
 
@@ -31,49 +37,139 @@ def oracle(x: Any, W: Any, p: ConvolutionProblem) -> Any:
     grown = np.zeros((*W.shape[:2], *(d * (k - 1) + 1 for d, k in zip(p.window.dilate, p.window.size, strict=True))))
     grown[(slice(None), slice(None), *(slice(None, None, d) for d in p.window.dilate))] = W
     steps = tuple(slice(None, None, p.window.stride[axis]) for axis in axes)
-    return np.stack([
-        np.stack([sum(correlate(image[c], kernel[c], "valid") for c in range(len(image)))[steps] for kernel in grown])
-        for image in x
-    ])  # fmt: skip
+    each, per_group = W.shape[1], len(W) // p.groups
+
+    def plane(image: Any, o: int) -> Any:
+        first = o // per_group * each
+        return correlate(image[first : first + each], grown[o], "valid", method="direct")[0][steps]
+
+    return np.stack([np.stack([plane(image, o) for o in range(len(W))]) for image in x])
 
 
 sizes = st.integers(1, 3)
+compiled = pytest.mark.skipif(compiled_available(get_backend("numpy")) is not True, reason="needs numba, threadpoolctl")
+WAYS = [
+    PerImageConvolution,
+    GroupedConvolution,
+    *(pytest.param(way, marks=compiled) for way in (RowsConvolution, WinogradConvolution, DepthwiseConvolution)),
+]
 
 
-@given(st.data())
-def test_every_pass_against_scipy_and_finite_differences(data: st.DataObject) -> None:
-    draw = data.draw
-    axes = draw(st.integers(1, 3), label="axes")
-    stride, pad, dilate = draw(sizes, label="stride"), draw(st.integers(0, 2), label="pad"), draw(st.integers(1, 2))
-    window = [draw(sizes) for _ in range(axes)]
-    image = [dilate * (k - 1) + 1 + draw(st.integers(0, 4)) for k in window]
+@st.composite
+def problems(draw: Any, way: type[Convolution]) -> tuple[Any, Any, ConvolutionProblem]:
+    """Draw images in one memory format or the other, filters, and a Problem that ``way`` takes."""
+    axes = draw(st.integers(1, 2 if way is DepthwiseConvolution else 3))
+    n, c, o, dtype = draw(sizes), draw(st.integers(1, 6)), draw(st.integers(1, 6)), "d"
+    stride, pad, dilate, groups = draw(sizes), draw(st.integers(0, 2)), draw(st.integers(1, 2)), 1
+    window, beyond = [draw(sizes) for _ in range(axes)], [draw(st.integers(0, 4)) for _ in range(axes)]
+    if way is DepthwiseConvolution:
+        groups = c = o = c + 1
+    elif way is GroupedConvolution:
+        groups = draw(st.integers(2, 3))
+        c, o = groups * draw(st.integers(4, 5)), groups * o
+    elif way is WinogradConvolution:
+        window, stride, dilate, dtype = [3, 3], 1, 1, "f"
+        beyond = [draw(st.integers(3, 9)) for _ in window]
+        c, o = draw(st.integers(16, 18)), draw(st.integers(16, 18))
     rng = np.random.default_rng(draw(st.integers(0, 99)))
-    x = rng.standard_normal((draw(sizes), draw(sizes), *image))
-    W = rng.standard_normal((draw(sizes), x.shape[1], *window))
-    p = problem(x, W, stride, pad, dilate)
-    plan = Convolution.plan(get_backend("numpy"), p)
-    assert isinstance(plan, PerImageConvolution)
+    shape = [dilate * (k - 1) + 1 + more for k, more in zip(window, beyond, strict=True)]
+    x = rng.standard_normal((n, c, *shape)).astype(dtype)
+    if draw(st.booleans()):
+        x = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
+    x.flags.writeable = False
+    W = rng.standard_normal((o, c // groups, *window)).astype(dtype)
+    return x, W, problem(x, W, stride, pad, dilate, groups=groups)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@settings(max_examples=40)
+@given(data=st.data())
+def test_every_pass_against_scipy_and_finite_differences(way: type[Convolution], data: st.DataObject) -> None:
+    x, W, p = data.draw(problems(way))
+    assert way.accepts(p) is True
+    plan = way(get_backend("numpy"), p)
+    exact = p.dtype == np.float64
     y = plan.forward(x, W, None)
-    np.testing.assert_allclose(y, oracle(x, W, p), rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(y, oracle(x, W, p), rtol=0, atol=1e-12 if exact else 3e-5 * np.sqrt(W[0].size))
     # y is bilinear in x and W, so that its gradients are exact by inner products: ⟨gy, conv(d, W)⟩ = ⟨gx, d⟩.
-    gy, dx, dW = (rng.standard_normal(shape) for shape in (y.shape, x.shape, W.shape))
-    gx, gW, gb = plan.backward(x, W, None, gy, (True, True, True))
-    assert np.sum(gx * dx) == pytest.approx(np.sum(gy * oracle(dx, W, p)))
-    assert np.sum(gW * dW) == pytest.approx(np.sum(gy * oracle(x, dW, p)))
-    np.testing.assert_allclose(gb, gy.sum(axis=(0, *range(2, gy.ndim))), rtol=1e-10, atol=1e-12)
-
-
-def test_bias_and_activation_are_applied_to_each_image() -> None:
     rng = np.random.default_rng(0)
-    x, W, b = (rng.standard_normal(shape).astype("f") for shape in ((3, 2, 5, 4), (4, 2, 3, 3), (4,)))
+    gy, dx, dW = (rng.standard_normal(shape).astype(p.dtype) for shape in (y.shape, x.shape, W.shape))
+    gx, gW, gb = plan.backward(x, W, None, gy, (True, True, True))
+    assert gx is not None
+    assert gW is not None
+    tolerance = 1e-9 if exact else 3e-5 * np.linalg.norm(gy) * np.linalg.norm(dx) * np.linalg.norm(W)
+    assert float(np.sum(gx * dx)) == pytest.approx(np.sum(gy * oracle(dx, W, p)), rel=0, abs=float(tolerance))
+    tolerance = 1e-9 if exact else 3e-5 * np.linalg.norm(gy) * np.linalg.norm(x) * np.linalg.norm(dW)
+    assert float(np.sum(gW * dW)) == pytest.approx(np.sum(gy * oracle(x, dW, p)), rel=0, abs=float(tolerance))
+    np.testing.assert_allclose(gb, gy.sum(axis=(0, *range(2, gy.ndim))), rtol=0, atol=1e-11 if exact else 1e-3)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@settings(max_examples=40)
+@given(data=st.data())
+def test_bias_and_activation(way: type[Convolution], data: st.DataObject) -> None:
+    x, W, p = data.draw(problems(way))
+    b = np.random.default_rng(1).standard_normal(len(W)).astype(p.dtype)
+    for activation, function in ((RELU, lambda y: np.maximum(y, 0)), (TANH, np.tanh)):
+        y = way(get_backend("numpy"), p._replace(bias=True, activation=activation)).forward(x, W, b)
+        expected = function(oracle(x, W, p) + b.reshape(-1, *[1] * (x.ndim - 2)))
+        np.testing.assert_allclose(y, expected, rtol=0, atol=1e-4 * np.sqrt(W[0].size))
+
+
+@compiled
+def test_results_do_not_depend_on_the_number_of_threads() -> None:
+    rng = np.random.default_rng(0)
+    before = get_num_threads()
+    for shape, groups in (((20, 3, 5, 5), 1), ((16, 16, 3, 3), 1), ((16, 1, 3, 3), 16)):
+        x, W = rng.standard_normal((3, shape[1] * groups, 13, 11)).astype("f"), rng.standard_normal(shape).astype("f")
+        p = problem(x, W, pad=1, groups=groups)
+        results = []
+        try:
+            for threads in (1, 2, 5):
+                set_num_threads(threads)
+                plan = Convolution.plan(get_backend("numpy"), p)
+                y = plan.forward(x, W, None)
+                results.append([y, *plan.backward(x, W, None, y, (True, True, True))])
+        finally:
+            set_num_threads(before)
+        for other in results[1:]:
+            for a, b in zip(results[0], other, strict=True):
+                np.testing.assert_array_equal(a, b)
+
+
+@compiled
+def test_nan_and_infinity_pass_through_the_transforms() -> None:
+    x, W = np.ones((1, 16, 12, 12), "f"), np.ones((16, 16, 3, 3), "f")
+    x[0, 3, 1, 1], x[0, 3, 9, 9] = np.nan, np.inf
     p = problem(x, W, pad=1, bias=True, activation=RELU)
-    y = Convolution.plan(get_backend("numpy"), p).forward(x, W, b)
-    np.testing.assert_allclose(y, np.maximum(oracle(x, W, p) + b[:, None, None], 0), rtol=1e-5, atol=1e-5)
+    y = WinogradConvolution(get_backend("numpy"), p).forward(x, W, np.zeros(16, "f"))
+    assert np.isnan(y[0, :, 0:3, 0:3]).all()
+    assert not np.isfinite(y[0, :, 8:11, 8:11]).any()
+    assert np.isfinite(y[0, :, :4, 4:]).all()  # other tiles know nothing of it
+
+
+@compiled
+def test_winograd_is_switched_off_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, W = np.zeros((1, 16, 8, 8), "f"), np.zeros((16, 16, 3, 3), "f")
+    backend, p = get_backend("numpy"), problem(x, W, pad=1)
+    assert backend.explain(Convolution, p).chosen.override.implementation is WinogradConvolution
+    monkeypatch.setenv("KUSARI_WINOGRAD", "0")
+    backend.forget_choices()
+    try:
+        explanation = backend.explain(Convolution, p)
+        assert explanation.chosen.override.implementation is RowsConvolution
+        assert "KUSARI_WINOGRAD=0" in str(explanation)
+    finally:
+        monkeypatch.undo()
+        backend.forget_choices()
 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
-    [({"groups": 2}, "2 groups"), ({"dtype": np.dtype("float16")}, "float16")],
+    [
+        ({"W": (4, 1, 3, 3), "groups": 4, "cover_all": True, "dtype": np.dtype("float16")}, "float16"),
+        ({"dtype": np.dtype("float16")}, "float16"),
+    ],
 )
 def test_what_it_does_not_take_goes_to_the_portable_definition(change: dict[str, Any], reason: str) -> None:
     x, W = np.zeros((1, 4, 5, 5), "f"), np.zeros((4, 2, 3, 3), "f")

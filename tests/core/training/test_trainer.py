@@ -271,6 +271,44 @@ def test_an_update_that_raises(counting: Make) -> None:
     assert notes == [("initialize", "one"), ("on_error", "one", "in the update"), ("finalize", "one")]
 
 
+class WithoutOne:
+    """So many numbers, one of which cannot be read."""
+
+    def __init__(self, size: int, missing: int) -> None:
+        self.size, self.missing = size, missing
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, index: int) -> Any:
+        if index == self.missing:
+            raise OSError("the file is damaged")
+        return np.float32([index])
+
+
+@pytest.mark.parametrize("kind", [kusari.iterators.SerialIterator, kusari.iterators.MultithreadIterator])
+def test_a_dataset_that_raises(kind: Any, tmp_path: Path) -> None:
+    """What it raised comes out, with the example's number; what was saved before is whole, and can be resumed."""
+
+    def make(missing: int, out: Path) -> training.Trainer:
+        model = kusari.links.Linear(1, 1, initialW=0.0)
+        optimizer = kusari.optimizers.SGD(0.0).setup(model)
+        iterator = kind(WithoutOne(2000, missing), 100, shuffle=False)
+        updater = training.StandardUpdater(iterator, optimizer, loss_func=lambda x: kusari.functions.sum(model(x)))
+        trainer = training.Trainer(updater, (1, "epoch"), out=out)
+        trainer.extend(extensions.snapshot(n_retains=1, autoload=True), trigger=(5, "iteration"))
+        return trainer
+
+    trainer = make(1234, tmp_path)
+    error = run_into(trainer)
+    assert isinstance(error, OSError)
+    assert error.__notes__ == ["in dataset[1234]"]
+    assert [path.name for path in tmp_path.iterdir()] == ["snapshot_iter_10"]
+    mended = make(-1, tmp_path)
+    mended.run()
+    assert mended.updater.iteration == 20
+
+
 @pytest.mark.parametrize("leave", [KeyboardInterrupt, SystemExit])
 def test_leaving_is_no_error(counting: Make, leave: type, capsys: pytest.CaptureFixture[str]) -> None:
     notes: list[Any] = []
@@ -311,7 +349,7 @@ def test_a_loss_that_is_not_a_number(small: Make, observing: Any) -> None:
 
 
 INTERRUPTED = """
-    import sys, time
+    import signal, sys, time
     import kusari, numpy as np
     from kusari import training
     from kusari.training import extensions
@@ -323,6 +361,7 @@ INTERRUPTED = """
         kusari.serializers.save_npz(path, target)
 
     if __name__ == "__main__":
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background begins by ignoring it
         model = kusari.links.Linear(2, 1)
         optimizer = kusari.optimizers.SGD().setup(model)
         data = np.zeros((8, 2), "f")

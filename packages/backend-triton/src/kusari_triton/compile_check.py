@@ -165,7 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _fused(kernel: Kernel[..., Any], dtype: str, shape: Shape, *, sliced: bool = False) -> Launch:
     """Return the launch of an elementwise kernel over arrays of one shape, as a call would make it."""
-    from kusari_triton.elementwise import BLOCK, Placed, fused_launch
+    from kusari_triton.elementwise import Placed, fused_launch
     from kusari_triton.layout import lay_out
     from kusari_triton.syntax import scalar_names
 
@@ -182,18 +182,17 @@ def _fused(kernel: Kernel[..., Any], dtype: str, shape: Shape, *, sliced: bool =
         walk = expression.arrays.index(donated[0]) if donated else len(walks)
         results.append(Placed(pointers[walk] if donated else Pointer(out.name), walk))
     scalars = (0.5,) * len(scalar_names(expression))
-    return fused_launch(typed, layout, pointers, results, scalars, BLOCK)
+    return fused_launch(typed, layout, pointers, results, scalars, typed.block)
 
 
 def _fused_rows(kernel: Kernel[..., Any], dtype: str) -> Launch:
     """Return the launch of an update rule over a table of parameters."""
-    from kusari_triton.elementwise import BLOCK
     from kusari_triton.foreach import Tables, rows_launch, scalar_table_dtype
 
     typed = _typed(kernel, dtype)
     scalars = Pointer(scalar_table_dtype(typed).name)
     tables = Tables(Pointer("int64"), Pointer("int64"), scalars, Pointer("int32"), Pointer("int64"))
-    return rows_launch(typed, tables, 64, BLOCK)
+    return rows_launch(typed, tables, 64, typed.block)
 
 
 def _typed(kernel: Kernel[..., Any], dtype: str) -> Typed:

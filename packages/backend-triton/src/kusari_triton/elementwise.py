@@ -48,6 +48,11 @@ class Typed:
         self.scalars = tuple(zip(scalar_names(expression), scalar_dtypes(expression, self.dtypes, TRITON), strict=True))
         self._kernels = {1: self._load(render(expression, self.dtypes, 1))}
 
+    @property
+    def block(self) -> int:
+        """Elements a program, on a GPU. A number of 8 bytes takes two registers, of which a thread has 255."""
+        return BLOCK // 2 if any(dtype.itemsize == 8 for dtype in self.outputs) else BLOCK
+
     def kernel(self, axes: int) -> Any:
         """Return the kernel for one set of arrays, over so many axes of running index."""
         found = self._kernels.get(axes)
@@ -99,7 +104,7 @@ class FusedExpression:
         results = self.place(backend, arrays, typed, layout)
         if layout.total:
             scalars = self.scalars(*operands[count:])
-            block = tile(layout.total, interpreted=self.interpreted)
+            block = tile(layout.total, typed.block, interpreted=self.interpreted)
             self.run(fused_launch(typed, layout, arrays, results, scalars, block))
         made = tuple(result.array for result in results)
         return made if self.expression.returns_tuple else made[0]
@@ -164,6 +169,6 @@ def common_layout(arrays: Sequence[Any]) -> Layout | None:
     return lay_out(tuple(tuple(array.shape) for array in arrays), known)
 
 
-def tile(size: int, *, interpreted: bool) -> int:
-    """Return how many elements a program takes."""
-    return min(int(triton.next_power_of_2(size)), INTERPRETED_BLOCK) if interpreted else BLOCK
+def tile(size: int, block: int, *, interpreted: bool) -> int:
+    """Return how many of ``size`` elements a program takes: ``block`` on a GPU."""
+    return min(int(triton.next_power_of_2(size)), INTERPRETED_BLOCK) if interpreted else block

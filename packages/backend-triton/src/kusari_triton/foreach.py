@@ -57,7 +57,7 @@ def run_rows(
         if row.size:
             groups.setdefault(typed, []).append(row)
     for typed, members in groups.items():
-        block = tile(max(row.size for row in members), interpreted=fused.interpreted)
+        block = tile(max(row.size for row in members), typed.block, interpreted=fused.interpreted)
         tables, programs = _tabulate(typed, backend, members, block)
         fused.run(rows_launch(typed, tables, programs, block))
     return done

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from kusari.backend import default_device, get_device
+from kusari.backend.host import as_numpy
 from kusari.backend.selection import DeviceLike
 
 if TYPE_CHECKING:
@@ -57,9 +56,11 @@ class Interchange:
             )
         if self.array is None:
             raise TypeError("a Variable without data does not become an array")
-        if not (hasattr(self.array, "__array__") or hasattr(self.array, "__buffer__")):
-            raise TypeError(f"a Variable on {self.device} does not become an array by itself: to_device('numpy')")
-        return np.asarray(self.array, dtype=dtype, copy=copy)
+        try:
+            return as_numpy(self.array, dtype, copy)
+        except TypeError as error:
+            message = f"a Variable on {self.device} does not become an array by itself: to_device('numpy')"
+            raise TypeError(message) from error
 
 
 def from_dlpack(x: Any, *, device: DeviceLike = None, copy: bool | None = None) -> Variable:

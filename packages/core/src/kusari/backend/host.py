@@ -21,6 +21,17 @@ def host_backend() -> Backend:
     return Backend("host", np, (np.ndarray,))
 
 
+def as_numpy(array: Any, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+    """Return an array of any library as NumPy's where it offers that itself: by ``__array__``, or as a buffer.
+
+    Raises:
+        TypeError: It does not: its memory may be a device's.
+    """
+    if not (hasattr(array, "__array__") or hasattr(array, "__buffer__")):
+        raise TypeError(f"{type(array).__name__} offers neither __array__ nor a buffer")
+    return np.asarray(array, dtype=dtype, copy=copy)
+
+
 def through_host(kernel: Kernel[..., Any]) -> Callable[..., Any]:
     """Return an implementation of a host kernel for a backend whose arrays are elsewhere."""
 

@@ -1,0 +1,19 @@
+"""How the loops are compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from numba import njit
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FAST_MATH: Final = frozenset({"contract", "reassoc", "arcp", "nsz"})
+"""Sums may be reordered and products fused; NaN and infinity stay what they are."""
+
+
+def jit(function: F) -> F:
+    """Compile ``function`` on its first call, without the interpreter's lock; the result is kept on disk."""
+    compiled: F = njit(nogil=True, cache=True, fastmath=set(FAST_MATH), error_model="numpy")(function)
+    return compiled

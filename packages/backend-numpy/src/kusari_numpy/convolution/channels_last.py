@@ -1,0 +1,82 @@
+"""Channels-last memory, in which the compiled convolutions work: (N, D, H, W, C), dense, with three spatial axes.
+
+Fewer axes are written as three with lengths of 1 in front, so that one loop serves 1-D, 2-D and 3-D.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from kusari.kernels.conv import ConvolutionProblem
+from kusari_numpy.threads import pool
+
+HostArray = np.ndarray[Any, Any]
+
+Axis = tuple[int, int, int, int]
+"""Window size, stride, pad and dilate along one axis."""
+
+
+class Geometry(NamedTuple):
+    """A convolution's sizes along three spatial axes."""
+
+    size: tuple[int, int, int]
+    out: tuple[int, int, int]
+    window: tuple[Axis, Axis, Axis]
+
+    @classmethod
+    def of(cls, problem: ConvolutionProblem) -> Geometry:
+        """Return a Problem's."""
+        missing = 3 - len(problem.window.size)
+        axes = [(1, 1, 0, 1)] * missing + list(zip(*problem.window, strict=True))
+        return cls(_three(problem.x[2:]), _three(problem.out_shape), (axes[0], axes[1], axes[2]))
+
+    @property
+    def taps(self) -> int:
+        """The number of places in the window."""
+        return math.prod(axis[0] for axis in self.window)
+
+    @property
+    def trivial(self) -> bool:
+        """Whether each output pixel sees one input pixel, in order."""
+        return all(axis == (1, 1, 0, 1) for axis in self.window)
+
+    def mirrored(self) -> Geometry:
+        """Return the convolution of gy with mirrored filters that gives gx, for strides of 1."""
+        axes = [(k, 1, d * (k - 1) - p, d) for k, _, p, d in self.window]
+        return Geometry(self.out, self.size, (axes[0], axes[1], axes[2]))
+
+
+def _three(lengths: tuple[int, ...]) -> tuple[int, int, int]:
+    first, second, third = (1,) * (3 - len(lengths)) + tuple(lengths)
+    return first, second, third
+
+
+def channels_last(x: HostArray) -> HostArray:
+    """Return (N, C, *spatial) as (N, D, H, W, C), dense: a view where the memory is so already, else a copy."""
+    n, c, *spatial = x.shape
+    view = np.moveaxis(x, 1, -1)
+    if not view.flags.c_contiguous:
+        view = _copy(x) if x.flags.c_contiguous and c > 1 else np.ascontiguousarray(view)
+    return view.reshape(n, *_three(tuple(spatial)), c)
+
+
+def _copy(x: HostArray) -> HostArray:
+    """Return a channels-last copy of channels-first memory."""
+    from kusari_numpy.compiled.layout import BLOCK, transpose
+
+    n, c, *spatial = x.shape
+    copy = np.empty((n, math.prod(spatial), c), x.dtype)
+    source = x.reshape(n, c, -1)
+    bands = n * -(-c // BLOCK)
+    pieces = min(bands, 4 * pool().size)
+    edges = [bands * piece // pieces for piece in range(pieces + 1)] if pieces else [0]
+    pool().run(lambda i: transpose(source, copy, edges[i], edges[i + 1]), len(edges) - 1)
+    return copy.reshape(n, *spatial, c)
+
+
+def channels_first_view(y: HostArray, spatial: tuple[int, ...]) -> HostArray:
+    """Return (N, …, O) memory as the (N, O, *spatial) array that the caller expects."""
+    return np.moveaxis(y.reshape(len(y), *spatial, y.shape[-1]), -1, 1)

@@ -1,0 +1,198 @@
+"""Convolution with 3×3 windows by Winograd's F(4×4, 3×3): a quarter of the products, at about 1e-5 of accuracy."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+import numpy as np
+
+from kusari.backend import Backend
+from kusari.kernels.activation import RELU
+from kusari.kernels.conv import Convolution, ConvolutionProblem
+from kusari_numpy.compiled_available import compiled_available
+from kusari_numpy.convolution.channels_last import HostArray, channels_first_view, channels_last
+from kusari_numpy.convolution.columns import LANES
+from kusari_numpy.convolution.epilogue import Epilogue
+from kusari_numpy.convolution.rows import sum_pixels
+from kusari_numpy.threads import pool
+from kusari_numpy.workspace import workspace
+
+ENVIRONMENT_VARIABLE: Final = "KUSARI_WINOGRAD"
+"""0: convolve 3×3 windows directly, which is slower and exact to the last digits."""
+CACHE: Final = 3 * 2**19
+"""Bytes that the patches and products of one piece of work should have: three quarters of a core's L2 cache."""
+SMALLEST: Final = 16
+"""With fewer channels, in or out, the transforms cost more than the products that they save."""
+
+_G: Final = np.array(
+    [[1 / 4, 0, 0], [-1 / 6, -1 / 6, -1 / 6], [-1 / 6, 1 / 6, -1 / 6],
+     [1 / 24, 1 / 12, 1 / 6], [1 / 24, -1 / 12, 1 / 6], [0, 0, 1]]
+)  # fmt: skip
+FILTER_TRANSFORM: Final = np.kron(_G, _G)
+"""(36, 9): U = G w Gᵀ with patches and windows as vectors."""
+
+
+Pad = tuple[int, int]
+
+
+def winograd_wanted(backend: Backend) -> bool | str:
+    """Return True, or why 3×3 windows are convolved directly."""
+    if os.environ.get(ENVIRONMENT_VARIABLE) == "0":
+        return f"switched off by {ENVIRONMENT_VARIABLE}=0"
+    return compiled_available(backend)
+
+
+class WinogradConvolution(Convolution):
+    """Y = Aᵀ[(G w Gᵀ) ∘ (Bᵀ X B)]A for each 4×4 tile of y; 36 matrix products for many tiles at once.
+
+    Source: Lavin & Gray, Fast Algorithms for Convolutional Neural Networks (2016).
+    """
+
+    contract = 1
+
+    @classmethod
+    def accepts(cls, problem: ConvolutionProblem) -> bool | str:
+        """Take 3×3 windows on float32, one group, with enough channels and pixels."""
+        window = problem.window
+        if (window.size, window.stride, window.dilate) != ((3, 3), (1, 1), (1, 1)) or max(window.pad) > 2:
+            return f"{window}; Winograd's F(4×4, 3×3) needs 3×3, stride 1, dilate 1, pad up to 2"
+        if problem.dtype != np.float32:
+            return f"loses too many digits for {problem.dtype}"
+        if problem.groups != 1 or problem.cover_all:
+            return "groups and cover_all are not written for it"
+        if min(problem.W[:2]) < SMALLEST:
+            return f"{min(problem.W[:2])} channels; pays from {SMALLEST}"
+        if 0 in problem.y or 0 in problem.x or min(problem.out_shape) < 4:
+            return "the output is smaller than a tile"
+        return True
+
+    def forward(self, x: HostArray, W: HostArray, b: HostArray | None) -> HostArray:  # type: ignore[override]
+        """Return y (N, O, H, W)."""
+        U = self.backend.derived(W, "winograd", _transformed)
+        activation = self.problem.activation
+        y = convolve(_image(x), U, b, self.problem.window.pad, self.problem.out_shape, activation == RELU)
+        if activation is not None and activation != RELU:
+            Epilogue(self.backend, None, activation)(y.reshape(-1, y.shape[-1]))
+        return channels_first_view(y, self.problem.out_shape)
+
+    def grad_input(self, W: HostArray, gy: HostArray) -> HostArray:  # type: ignore[override]
+        """Return the gradient of x: gy convolved with mirrored filters."""
+        U = self.backend.derived(W, "winograd mirrored", _transformed_mirrored)
+        high, wide = self.problem.window.pad
+        spatial = self.problem.x[2:]
+        gx = convolve(_image(gy), U, None, (2 - high, 2 - wide), spatial, False)
+        return channels_first_view(gx, spatial)
+
+    def grad_weight(self, x: HostArray, gy: HostArray) -> HostArray:  # type: ignore[override]
+        """Return the gradient of W: gU = Σ Vᵀ (A g Aᵀ), gW = Gᵀ gU G."""
+        images, rows = _image(x), _image(gy)
+        gU = _filter_gradient(images, rows, self.problem.window.pad)
+        c, o = gU.shape[1:]
+        gW = np.matmul(FILTER_TRANSFORM.T.astype(gU.dtype), gU.reshape(36, -1)).reshape(9, c, o)
+        return np.ascontiguousarray(gW.transpose(2, 1, 0)).reshape(self.problem.W)
+
+    def grad_bias(self, gy: HostArray) -> HostArray:  # type: ignore[override]
+        """Return the gradient of b."""
+        return sum_pixels(channels_last(gy))
+
+
+def convolve(
+    image: HostArray, U: HostArray, bias: HostArray | None, pad: tuple[int, ...], out: tuple[int, ...], rectify: bool
+) -> HostArray:
+    """Return (N, *out, O) of (N, H, W, C) and transformed filters U (36, C, O)."""
+    from kusari_numpy.compiled.winograd import from_products, to_patches
+
+    _, c, o = U.shape
+    down, across = (-(-length // 4) for length in out)
+    y = np.empty((len(image), *out, o), image.dtype)
+    if bias is None:
+        bias = np.zeros(o, image.dtype)
+    floor = image.dtype.type(0 if rectify else -np.inf)
+    strips = len(image) * down
+    step = _strips_at_once(strips, across, c, o)
+    border = (pad[0], pad[1])
+
+    def work(piece: int) -> None:
+        first, last = piece * step, min((piece + 1) * step, strips)
+        tiles = (last - first) * across
+        patches = workspace("patches", (36, tiles, c), image.dtype)
+        products = workspace("products", (36, tiles, o), image.dtype)
+        to_patches(image, patches, first, last, down, across, border, 0)
+        np.matmul(patches, U, out=products)
+        from_products(products, bias, floor, y, first, last, down, across)
+
+    pool().run(work, -(-strips // step))
+    return y
+
+
+def _filter_gradient(images: HostArray, rows: HostArray, pad: tuple[int, ...]) -> HostArray:
+    """Return gU (36, C, O).
+
+    Three steps for each part of the batch: patches of x, patches of gy, then the products, shared out by their place
+    in the patch. Each place is added up by one thread at a time in the batch's order: nothing varies.
+    """
+    c, o, (n, height, width) = images.shape[-1], rows.shape[-1], rows.shape[:3]
+    down, across = -(-height // 4), -(-width // 4)
+    gU = np.zeros((36, c, o), rows.dtype)
+    strips = n * down
+    step = min(strips, max(1, 8 * CACHE // (36 * 4 * (c + o) * across)))
+    for start in range(0, strips, step):
+        _add_share(images, rows, gU, (start, min(start + step, strips)), (down, across), (pad[0], pad[1]))
+    return gU
+
+
+def _add_share(
+    images: HostArray, rows: HostArray, gU: HostArray, part: tuple[int, int], tiling: tuple[int, int], pad: Pad
+) -> None:
+    """Add Σ Vᵀ (A g Aᵀ) over the strips of one part of the batch to gU."""
+    from kusari_numpy.compiled.winograd import gradient_to_patches, to_patches
+
+    (start, stop), (down, across), (_, c, o) = part, tiling, gU.shape
+    tiles = (stop - start) * across
+    patches = workspace("patches", (36, tiles, c), rows.dtype)
+    gradients = workspace("products", (36, tiles, o), rows.dtype)
+    edges = [start + (stop - start) * piece // LANES for piece in range(LANES + 1)]
+
+    def transform(piece: int) -> None:
+        first, last = edges[piece], edges[piece + 1]
+        offset = (first - start) * across
+        to_patches(images, patches, first, last, down, across, pad, offset)
+        gradient_to_patches(rows, gradients, first, last, down, across, offset)
+
+    def multiply(sixth: int) -> None:
+        share = workspace("share", (c, o), rows.dtype)
+        for place in range(6 * sixth, 6 * sixth + 6):
+            np.matmul(patches[place].T, gradients[place], out=share)
+            gU[place] += share
+
+    pool().run(transform, LANES)
+    pool().run(multiply, 6)
+
+
+def _strips_at_once(strips: int, across: int, c: int, o: int) -> int:
+    """Return how many strips of tiles one piece of work should have.
+
+    As many as stay in cache; but many channels need many tiles, for each piece reads all filters from memory.
+    """
+    tiles = max(CACHE // (36 * 4 * (c + o)), 128 if c * o > 128 * 128 else 1)
+    return max(1, min(tiles // across, strips))
+
+
+def _image(x: HostArray) -> HostArray:
+    """Return (N, C, H, W) as (N, H, W, C)."""
+    return channels_last(x)[:, 0]
+
+
+def _transformed(W: HostArray) -> HostArray:
+    """Return U = G w Gᵀ (36, C, O)."""
+    o, c = W.shape[:2]
+    windows = np.ascontiguousarray(W.reshape(o, c, 9).transpose(2, 1, 0)).reshape(9, -1)
+    return np.matmul(FILTER_TRANSFORM.astype(W.dtype), windows).reshape(36, c, o)
+
+
+def _transformed_mirrored(W: HostArray) -> HostArray:
+    """Return U of the mirrored filters (36, O, C)."""
+    o, c = W.shape[:2]
+    windows = np.ascontiguousarray(W.reshape(o, c, 9)[..., ::-1].transpose(2, 0, 1)).reshape(9, -1)
+    return np.matmul(FILTER_TRANSFORM.astype(W.dtype), windows).reshape(36, o, c)

@@ -1,0 +1,215 @@
+"""One pool of threads for all kernels: fixed chunks of work, and BLAS at one thread while they run.
+
+Two pools that do not know of each other, BLAS's and ours, fight for the cores: a layer of 8 ms on one thread took
+32 ms on two. So the work is split here, and BLAS computes each piece on the thread that asks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final
+
+ENVIRONMENT_VARIABLE: Final = "KUSARI_NUM_THREADS"
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class ThreadPool:
+    """Threads that share the work of one kernel call.
+
+    The pool serves one caller at a time: a kernel that another thread calls meanwhile, or one called from within a
+    piece of work, runs on its own thread, so there are never more threads at work than asked for plus callers.
+
+    Args:
+        size: The number of threads, the caller's included; None: ``KUSARI_NUM_THREADS``, or the usable cores.
+
+    Raises:
+        ValueError: Not a positive number.
+    """
+
+    def __init__(self, size: int | None = None) -> None:
+        self._size = self._asked() if size is None else size
+        if self._size < 1:
+            raise ValueError(f"the number of threads is {self._size}; expected 1 or more")
+        self._busy = threading.Lock()
+        self._executor: ThreadPoolExecutor | None = None
+
+    @staticmethod
+    def _asked() -> int:
+        text = os.environ.get(ENVIRONMENT_VARIABLE)
+        if text is None:
+            return usable_cores()
+        if not text.isdecimal() or int(text) < 1:
+            raise ValueError(f"{ENVIRONMENT_VARIABLE}={text!r}; expected a number of threads, 1 or more")
+        return int(text)
+
+    @property
+    def size(self) -> int:
+        """The number of threads, the caller's included."""
+        return self._size
+
+    def run(self, work: Callable[[int], Any], count: int) -> None:
+        """Call ``work(0)`` … ``work(count - 1)``, each once, in any order, and wait for all.
+
+        What each piece computes must not depend on which thread runs it; then results do not depend on the size of
+        the pool.
+
+        Raises:
+            BaseException: The first error of a piece; those not begun are left out.
+        """
+        helpers = min(self._size, count) - 1
+        if helpers < 1 or not self._busy.acquire(blocking=False):
+            with blas_on_one_thread():
+                for index in range(count):
+                    work(index)
+            return
+        try:
+            with blas_on_one_thread():
+                self._share(work, count, helpers)
+        finally:
+            self._busy.release()
+
+    def _share(self, work: Callable[[int], Any], count: int, helpers: int) -> None:
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(self._size - 1, thread_name_prefix="kusari")
+        pieces = itertools.count()
+        stopped = False
+
+        def take() -> None:
+            nonlocal stopped
+            try:
+                while not stopped and (index := next(pieces)) < count:  # next() on a count is atomic
+                    work(index)
+            except BaseException:
+                stopped = True
+                raise
+
+        others: list[Future[None]] = [self._executor.submit(take) for _ in range(helpers)]
+        try:
+            take()
+        finally:
+            errors = [other.exception() for other in others]  # waits: the arrays must not be used afterwards
+        for error in errors:
+            if error is not None:
+                raise error
+
+    def close(self) -> None:
+        """End the threads. The next work starts new ones."""
+        executor, self._executor = self._executor, None
+        if executor is not None:
+            executor.shutdown(wait=True)
+
+
+class _Blas:
+    """The number of threads of every BLAS in the process, held at 1 while anyone asks for it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._holders = 0
+        self._libraries: list[Any] | None = None
+        self._before: list[int] = []
+
+    @contextlib.contextmanager
+    def one_thread(self) -> Iterator[None]:
+        with self._lock:
+            if self._holders == 0:
+                self._hold()
+            self._holders += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._holders -= 1
+                if self._holders == 0:
+                    self._release()
+
+    def _hold(self) -> None:
+        if self._libraries is None:
+            self._libraries = _blas_libraries()
+        self._before = [library.get_num_threads() for library in self._libraries]
+        for library in self._libraries:
+            library.set_num_threads(1)
+
+    def _release(self) -> None:
+        for library, number in zip(self._libraries or (), self._before, strict=True):
+            library.set_num_threads(number)
+
+
+def _blas_libraries() -> list[Any]:
+    """Return threadpoolctl's handles of the BLAS libraries in the process; without threadpoolctl, none."""
+    try:
+        from threadpoolctl import ThreadpoolController
+    except ImportError:
+        return []
+    controllers: list[Any] = ThreadpoolController().select(user_api="blas").lib_controllers
+    return controllers
+
+
+_blas: Final = _Blas()
+blas_on_one_thread = _blas.one_thread
+
+
+class _Current:
+    """The pool in use; made when first asked for, and anew in a forked child, which has none of the threads."""
+
+    def __init__(self) -> None:
+        self._pool: ThreadPool | None = None
+
+    def get(self) -> ThreadPool:
+        if self._pool is None:
+            self._pool = ThreadPool()
+        return self._pool
+
+    def set(self, pool: ThreadPool | None) -> None:
+        self._pool = pool
+
+    def forget(self) -> None:
+        """After a fork: the child has neither the threads nor their locks' holders."""
+        self._pool = None
+        _blas.__init__()  # type: ignore[misc]
+
+
+_current: Final = _Current()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_current.forget)
+
+
+def pool() -> ThreadPool:
+    """Return the pool that all kernels share."""
+    return _current.get()
+
+
+def get_num_threads() -> int:
+    """Return the number of threads that kernels use."""
+    return pool().size
+
+
+def set_num_threads(number: int) -> None:
+    """Set the number of threads that kernels use from now on. Results do not depend on it.
+
+    Args:
+        number: 1 or more. At the start it is ``KUSARI_NUM_THREADS``, or the number of usable cores.
+
+    Raises:
+        ValueError: Not a positive number.
+
+    >>> before = get_num_threads()
+    >>> set_num_threads(1)
+    >>> get_num_threads()
+    1
+    >>> set_num_threads(before)
+    """
+    new = ThreadPool(number)
+    old = _current.get()
+    _current.set(new)
+    old.close()
