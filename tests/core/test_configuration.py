@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextvars
+import copy
 import gc
 import io
+import pickle
+import re
 import threading
 from collections.abc import Callable, Generator
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from kusari.configuration import (
@@ -24,6 +29,7 @@ from kusari.configuration import (
     using_config,
     using_state,
 )
+from kusari.dtypes import get_dtype, mixed16
 
 DOCUMENTED = {
     "autotune": False,
@@ -31,6 +37,7 @@ DOCUMENTED = {
     "cudnn_deterministic": False,
     "cudnn_fast_batch_normalization": False,
     "debug": False,
+    "dtype": np.dtype("float32"),
     "enable_backprop": True,
     "in_recomputing": False,
     "keep_graph_on_report": False,
@@ -67,6 +74,15 @@ def in_thread(function: Callable[[], Any]) -> Any:
 def test_defaults() -> None:
     assert {key: getattr(global_config, key) for key in DOCUMENTED} == DOCUMENTED
     assert {key: getattr(config, key) for key in DOCUMENTED} == DOCUMENTED
+
+
+def test_the_page_about_configuration_has_every_key_and_variable() -> None:
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "configuration.md").read_text()
+    keys = set(re.findall(r"`([a-z_]+)`", page))
+    assert {key for key in global_config._values if not key.startswith("_")} - keys == set()
+    source = (root / "packages/core/src/kusari/configuration.py").read_text()
+    assert set(re.findall(r"KUSARI_\w+", source)) - set(re.findall(r"KUSARI_\w+", page)) == set()
 
 
 def test_a_local_value_hides_the_global_one(pair: tuple[GlobalConfig, LocalConfig]) -> None:
@@ -274,7 +290,8 @@ def test_change_state_holds_in_this_thread_alone() -> None:
     [
         ("KUSARI_DEBUG", "1", "debug", "True"),
         ("KUSARI_TYPE_CHECK", "0", "type_check", "False"),
-        ("KUSARI_DTYPE", "mixed16", "dtype", "'mixed16'"),
+        ("KUSARI_DTYPE", "float16", "dtype", "dtype('float16')"),
+        ("KUSARI_DTYPE", "mixed16", "dtype", "dtype('mixed16')"),
         ("KUSARI_PRECISION", "tf32", "precision", "'tf32'"),
         ("KUSARI_KEEP_GRAPH_ON_REPORT", "1", "keep_graph_on_report", "True"),
         ("KUSARI_LAZY_GRAD_SUM", "1", "lazy_grad_sum", "True"),
@@ -309,6 +326,31 @@ def test_debug_mode() -> None:
     finally:
         del config.debug
     assert not is_debug()
+
+
+def test_a_seed_from_the_environment(run_python: Callable[..., str]) -> None:
+    code = "import kusari; {}; print(kusari.backend.host_generator().integers(1 << 40))"
+    drawn = run_python(code.format("0"), KUSARI_SEED="7")
+    assert drawn == run_python(code.format("kusari.seed(7)"))
+    assert drawn == run_python(code.format("kusari.seed(7)"), KUSARI_SEED="8")
+    assert drawn != run_python(code.format("0"), KUSARI_SEED="8")
+    wrong = "import kusari\ntry:\n    kusari.backend.host_generator()\nexcept ValueError as error:\n    print(error)"
+    assert run_python(wrong, KUSARI_SEED="x") == "KUSARI_SEED='x': expected a number from 0 on"
+
+
+def test_the_dtype_compares_with_numpys() -> None:
+    assert global_config.dtype == np.float32  # what old programs ask
+    with using_config("dtype", mixed16):
+        assert config.dtype == mixed16
+        assert get_dtype() == np.float16
+        assert pickle.loads(pickle.dumps(config.dtype)) is copy.deepcopy(mixed16) is mixed16
+    with using_config("dtype", "float64"):
+        assert get_dtype() == np.float64
+
+
+def test_a_dtype_that_is_none(run_python: Callable[..., str]) -> None:
+    code = "try:\n    import kusari.configuration\nexcept ValueError as error:\n    print(error)"
+    assert run_python(code, KUSARI_DTYPE="word").startswith("KUSARI_DTYPE='word': expected float32, mixed16 or")
 
 
 def test_a_flag_that_is_neither_0_nor_1(run_python: Callable[..., str]) -> None:

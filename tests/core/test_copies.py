@@ -39,10 +39,20 @@ SPECIAL: dict[str, Callable[[], Link]] = {
     "BinaryHierarchicalSoftmax": lambda: L.BinaryHierarchicalSoftmax(3, ((0, 1), 2)),
     "Classifier": lambda: L.Classifier(L.Linear(3, 2)),
     "DecorrelatedBatchNormalization": lambda: L.DecorrelatedBatchNormalization(4, groups=2),
+    "GoogLeNet": lambda: L.GoogLeNet(pretrained_model=None),
     "InceptionBN": lambda: L.InceptionBN(3, 2, 3, 3, 3, 3, "max", 2),
     "LocalConvolution2D": lambda: L.LocalConvolution2D(3, 4, (5, 5), 3),
     "MLPConvolution2D": lambda: L.MLPConvolution2D(3, (4, 2), 3),
     "Parameter": lambda: L.Parameter(np.arange(3.0)),
+    "ResNet50Layers": lambda: L.ResNet50Layers(pretrained_model=None),
+}
+HUNDREDS_OF_MEGABYTES = "hundreds of megabytes of weights, in layers that are tested one by one"
+LEFT_OUT: dict[str, str] = {
+    "ResNet101Layers": HUNDREDS_OF_MEGABYTES,
+    "ResNet152Layers": HUNDREDS_OF_MEGABYTES,
+    "TheanoFunction": "needs the library Theano, which has ended",
+    "VGG16Layers": HUNDREDS_OF_MEGABYTES,
+    "VGG19Layers": HUNDREDS_OF_MEGABYTES,
 }
 
 
@@ -56,7 +66,9 @@ def links() -> dict[str, type[Link]]:
 
 
 def make(kind: type[Link]) -> Link:
-    """Return a link with small sizes; skip one that needs what this table does not know."""
+    """Return a link with small sizes."""
+    if kind.__name__ in LEFT_OUT:
+        pytest.skip(f"{kind.__name__}: {LEFT_OUT[kind.__name__]}")
     if kind.__name__ in SPECIAL:
         return SPECIAL[kind.__name__]()
     required = [
@@ -64,13 +76,7 @@ def make(kind: type[Link]) -> Link:
         for name, parameter in inspect.signature(kind).parameters.items()
         if parameter.default is parameter.empty and parameter.kind in (0, 1)
     ]
-    missing = [name for name in required if ARGUMENTS.get(name) is None]
-    if missing:
-        pytest.skip(f"{kind.__name__} takes {', '.join(missing)}: no value for the test to give")
-    try:
-        return kind(*[ARGUMENTS[name] for name in required])
-    except (TypeError, ValueError, ImportError, OSError) as error:
-        pytest.skip(f"{kind.__name__}: {error}")
+    return kind(*[ARGUMENTS[name] for name in required])
 
 
 def same_state(one: Link, other: Link) -> None:
@@ -89,6 +95,10 @@ def same_state(one: Link, other: Link) -> None:
         assert a._persistent == b._persistent
         for name in a._persistent:
             np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+
+
+def test_the_tables_name_links_that_exist() -> None:
+    assert set(SPECIAL) | set(LEFT_OUT) <= set(links())
 
 
 @pytest.mark.parametrize("twin", TWINS.values(), ids=TWINS)

@@ -6,14 +6,17 @@ import copy
 import pickle
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import kusari.functions as F
 from kusari.autograd import FunctionNode, Variable
 from kusari.backend import (
     Backend,
+    BackendSpec,
     Device,
     backend_of_array,
     copyto,
@@ -164,6 +167,29 @@ def test_send_copies_only_what_is_elsewhere(strict: Backend) -> None:
     np.testing.assert_array_equal(back, here)
 
 
+def test_what_a_device_supports_and_how_it_is_made_current(strict: Backend, device: Device) -> None:
+    mine = device.send(np.ones(2))
+    assert device.is_array_supported(mine)
+    assert isinstance(mine, device.supported_array_types)
+    assert not device.is_array_supported([1.0])
+    other = get_device("numpy" if device.backend is strict else "strict:1")
+    assert not device.is_array_supported(other.send(np.ones(2)))
+    device.use()
+    with device.create_context():
+        assert device.backend.is_current(device.index)
+
+
+def test_a_variable_of_a_graph_moves_out_of_it(strict: Backend) -> None:
+    """What differentiates through a transfer is `kusari.functions.copy`."""
+    x = Variable(np.asarray([1.0, 2.0]))
+    moved, copied = x * 2, F.copy(x * 2, "strict:0")
+    moved.to_device("strict:0")
+    assert moved.device is copied.device is get_device("strict:0")
+    np.testing.assert_array_equal(strict.to_host(moved.array), strict.to_host(copied.array))
+    copied.sum().backward()
+    np.testing.assert_array_equal(x.grad, [2, 2])
+
+
 def test_send_refuses_what_is_no_array(device: Device) -> None:
     with pytest.raises(TypeError, match=r"no backend has arrays of type builtins\.str; installed backends: .*numpy"):
         device.send("text")
@@ -188,6 +214,32 @@ def test_a_removed_backend_is_forgotten() -> None:
     registry.remove("own")
     with pytest.raises(TypeError, match=r"no backend has arrays of type .*OwnArray; installed backends: .*numpy"):
         backend_of_array(OwnArray())
+
+
+def test_a_backend_that_fails_to_open_is_named_with_its_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class Unknown:
+        """An array that nobody knows."""
+
+    Unknown.__module__ = "lost.arrays"
+    (tmp_path / "failing_backend.py").write_text("raise RuntimeError('half installed')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    specs = [
+        BackendSpec("failing", "failing_backend:open", contract=1),
+        BackendSpec("lost", "nosuch_module:open", contract=1),
+        BackendSpec("unrelated", "nosuch_module:open", contract=1),  # not a word of it: many may be installed so
+    ]
+    for spec in specs:
+        registry.register(spec)
+    try:
+        with pytest.raises(TypeError) as caught:
+            backend_of_array(Unknown())
+    finally:
+        for spec in specs:
+            registry.remove(spec.name)
+    failing, lost = str(caught.value).split("; ")[-2:]
+    assert failing == "backend 'failing' does not open: RuntimeError: half installed"
+    assert lost.startswith("backend 'lost' does not open: BackendUnavailable: ")
+    assert "nosuch_module" in lost
 
 
 def test_copyto_crosses_devices_and_dtypes(strict: Backend) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
+import os
 import sys
+import threading
 import types
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -254,3 +258,41 @@ def test_memory_is_counted_by_function(monkeypatch: pytest.MonkeyPatch) -> None:
     assert row == ["Taking", "3.00KB", "6.00KB", "3"]
     with pytest.raises(ValueError, match="expected B, KB"):
         hook.print_report("kilobytes")
+
+
+def spans(events: list[dict[str, Any]]) -> dict[str, tuple[float, float]]:
+    return {event["name"]: (event["ts"], event["ts"] + event["dur"]) for event in events}
+
+
+def test_a_trace_is_a_timeline_in_which_calls_lie_within_their_callers(variable: Make, tmp_path: Path) -> None:
+    hook = TraceHook()
+    x = variable([[1.0, 2.0]])
+    with hook:
+        F.relu(x).sum().backward()
+    hook.save(tmp_path / "trace.json")
+    saved = json.loads((tmp_path / "trace.json").read_text())
+    assert saved["traceEvents"] == hook.events
+    names = [event["name"] for event in hook.events]
+    assert names[:2] == ["ReLU forward", "Sum forward"]
+    assert {"Sum backward", "ReLU backward", "ReLUGrad forward"} <= set(names)
+    for event in hook.events:
+        assert event["ph"] == "X"
+        assert event["dur"] >= 0
+        assert {event["pid"], event["tid"]} == {os.getpid(), threading.get_ident()}
+        assert event["args"]["device"] == x.device.name
+    found = spans(hook.events)
+    assert found["ReLU backward"][0] <= found["ReLUGrad forward"][0]
+    assert found["ReLUGrad forward"][1] <= found["ReLU backward"][1] + 1e-3
+    assert found["ReLU forward"][1] <= found["Sum forward"][0] + 1e-3
+    assert hook.events[0]["args"]["inputs"] == ["float64[1, 2]"]
+
+
+def test_a_trace_goes_on_after_a_failure(variable: Make) -> None:
+    hook = TraceHook(synchronize=True)
+    x = variable([1.0])
+    with hook:
+        fail_twice(x)
+        F.sum(x)
+    assert hook.events[-1]["name"] == "Sum forward"
+    assert not [event for event in hook.events if event["name"] in ("Broken forward", "BrokenBackward backward")]
+    assert hook._open == []

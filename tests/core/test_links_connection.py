@@ -12,7 +12,7 @@ import pytest
 import kusari
 import kusari.functions as F
 import kusari.links as L
-from kusari.backend import Device
+from kusari.backend import Backend, Device
 from kusari.function_hooks import TimerHook
 
 Host = Callable[[Any], np.ndarray[Any, Any]]
@@ -184,6 +184,19 @@ def _untagged(link: L.MLPConvolution2D) -> None:
     link.activation = lambda h: F.relu(h)
 
 
+def _grouped(link: L.MLPConvolution2D) -> None:
+    link[1] = L.Convolution2D(5, 5, 1, groups=5)
+    link[2] = L.Convolution2D(5, 2, 1)
+
+
+def _dilated(link: L.MLPConvolution2D) -> None:
+    link[0] = L.Convolution2D(3, 5, 2, dilate=2)
+
+
+def _own_call(link: L.MLPConvolution2D) -> None:
+    link[2].__call__ = lambda x: x
+
+
 def _double(link: L.MLPConvolution2D) -> None:
     link[1].W.array = link[1].W.array.astype("d")
 
@@ -199,6 +212,9 @@ def _double(link: L.MLPConvolution2D) -> None:
         (_strided, "not 1×1"),
         (_uninitialized, "not initialized"),
         (_untagged, "not an activation that kernels know"),
+        (_grouped, "groups or dilation"),
+        (_dilated, "groups or dilation"),
+        (_own_call, "forward of its own"),
         (_double, "float64"),
     ],
 )
@@ -234,6 +250,32 @@ def test_global_link_hooks_see_the_children_unless_they_say_that_they_do_not() -
     with Profiler() as profiler:
         link(x)
     assert profiler.seen == ["MLPConvolution2D"]
+
+
+def test_a_convolution_on_another_device_is_not_fused_and_the_error_names_it(strict: Backend) -> None:
+    link, x = block(), kusari.Variable(image())
+    link[1].to_device("strict")
+    assert link.why_not_fused(x) == "convolution 1 is on strict:0, the input on numpy"
+    with pytest.raises(ValueError, match="strict") as caught:
+        link(x)
+    assert caught.value.__notes__[-1] == "at link /1 (Convolution2D)"
+
+
+def test_parameters_that_are_not_trained_do_not_hinder(device: Device) -> None:
+    link = block()
+    link.to_device(device)
+    link[1].W.requires_grad = False
+    x = kusari.Variable(device.send(image()))
+    assert link.why_not_fused(x) is None
+    F.sum(link(x)).backward()
+    assert link[0].W.grad is not None
+
+
+def test_the_activation_is_read_at_every_call_and_survives_a_shared_copy() -> None:
+    link, x = block(), image()
+    link.activation = F.tanh
+    for other in (link, link.copy("share")):
+        np.testing.assert_allclose(other(x).array, plain(link, x).array, rtol=1e-4, atol=1e-5)
 
 
 def test_debug_mode_runs_the_chain() -> None:

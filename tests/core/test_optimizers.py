@@ -107,6 +107,12 @@ def msvag(p: Any, g: Any, s: State, t: int, h: Any) -> Any:
     return p - h.eta * (h.lr * mean**2 / (mean**2 + rho * noise) * mean + h.weight_decay_rate * p)
 
 
+def lion(p: Any, g: Any, s: State, t: int, h: Any) -> Any:
+    step = h.lr * np.sign(h.beta1 * s["m"] + (1 - h.beta1) * g)
+    s["m"] = h.beta2 * s["m"] + (1 - h.beta2) * g
+    return p - h.eta * (step + h.weight_decay_rate * p)
+
+
 RULES: list[tuple[Any, Step, Numbers]] = [
     (optimizers.SGD, sgd, {"lr": 0.1}),
     (optimizers.MomentumSGD, momentum_sgd, {"lr": 0.1, "momentum": 0.8}),
@@ -125,6 +131,8 @@ RULES: list[tuple[Any, Step, Numbers]] = [
     (optimizers.RMSprop, rmsprop, {"lr": 0.1, "eps": 0.1, "eps_inside_sqrt": True}),
     (optimizers.RMSpropGraves, rmsprop_graves, {"lr": 0.1, "alpha": 0.8, "momentum": 0.5}),
     (optimizers.SMORMS3, smorms3, {"lr": 0.1}),
+    (optimizers.Lion, lion, {"lr": 0.1}),
+    (optimizers.Lion, lion, {"lr": 0.1, "beta1": 0.5, "beta2": 0.8, "eta": 0.5, "weight_decay_rate": 0.1}),
     (optimizers.MSVAG, msvag, {"lr": 0.1, "beta": 0.8}),
     (optimizers.MSVAG, msvag, {"eta": 0.5, "weight_decay_rate": 0.1}),
 ]
@@ -147,6 +155,7 @@ DEFAULTS: dict[str, Numbers] = {
     "RMSprop": {"lr": 0.01, "alpha": 0.99, "eps": 1e-8, "eps_inside_sqrt": False},
     "RMSpropGraves": {"lr": 1e-4, "alpha": 0.95, "momentum": 0.9, "eps": 1e-4},
     "SMORMS3": {"lr": 0.001, "eps": 1e-16},
+    "Lion": {"lr": 1e-4, "beta1": 0.9, "beta2": 0.99, "eta": 1.0, "weight_decay_rate": 0},
     "MSVAG": {"lr": 0.1, "beta": 0.9, "eta": 1.0, "weight_decay_rate": 0},
 }
 

@@ -30,6 +30,7 @@ from kusari.serializers import (
     save_npz,
     save_safetensors,
 )
+from kusari.serializers.loading import Flattened
 
 FORMATS = {
     "npz": (save_npz, load_npz),
@@ -279,6 +280,31 @@ def test_a_part_without_values_is_a_group(h5py: Any) -> None:
         assert list(root["a"]) == ["b"]
 
 
+def test_a_part_that_saves_nothing_needs_no_group(h5py: Any) -> None:
+    """A snapshot is written from a dictionary, in which nothing says that there was such a part."""
+
+    class Parts:
+        n = 1
+
+        def serialize(self, serializer: Any) -> None:
+            serializer["nothing"]["below"]
+            self.n = serializer["something"]("n", self.n)
+
+    file, loaded = io.BytesIO(), Parts()
+    loaded.n = 0
+    save_hdf5(file, Flattened(Parts()))
+    with h5py.File(file) as root:
+        assert list(root) == ["something"]
+    load_hdf5(file, loaded)
+    assert loaded.n == 1
+    save_hdf5(file, {"unrelated": 1})
+    with pytest.raises(ValueError, match="'something' is not in the file, where 'something/n' should be"):
+        load_hdf5(file, loaded)
+    save_hdf5(file, {"something/m": 1})
+    with pytest.raises(KeyError, match="'something/n' is not in the file; it has 'something/m'"):
+        load_hdf5(file, loaded)
+
+
 def test_serializers_of_groups(h5py: Any) -> None:
     link = Link()
     link.add_persistent("x", 3)
@@ -289,7 +315,7 @@ def test_serializers_of_groups(h5py: Any) -> None:
         HDF5Deserializer(file)["deep"]["link"].load(link)
         assert link.x == 3
         with pytest.raises(ValueError, match="'other' is not in the file"):
-            HDF5Deserializer(file)["other"]
+            HDF5Deserializer(file)["other"]("y", 1)
         with pytest.raises(KeyError, match="'deep/y' is not in the file"):
             HDF5Deserializer(file)["deep"]("y", 1)
         lenient = HDF5Deserializer(file, strict=False)

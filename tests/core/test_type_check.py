@@ -131,6 +131,45 @@ def test_a_failed_check_names_the_function(array: Array, shapes: Any, expected: 
     )
 
 
+@pytest.mark.parametrize(
+    ("check", "expected", "actual"),
+    [
+        (lambda types: expect(types[1].ndim == 2), "in_types.size >= 2", "1 < 2"),
+        (lambda types: expect(types.size() == 2, types[1].ndim == 2), "in_types.size >= 2", "1 < 2"),
+        (lambda types: expect(types[-3].ndim == 2), "in_types.size >= 3", "1 < 3"),
+        (lambda types: expect(types[0].shape[2] == 4), "len(in_types[0].shape) >= 3", "2 < 3"),
+        (lambda types: expect(types[0].shape[-4] == 4), "len(in_types[0].shape) >= 4", "2 < 4"),
+    ],
+)
+def test_a_check_that_looks_for_more_than_there_is(array: Array, check: Any, expected: str, actual: str) -> None:
+    class Looking(FunctionNode):
+        def check_type_forward(self, in_types: Any) -> None:
+            check(in_types)
+
+        def forward(self, inputs: Any) -> Any:
+            return inputs
+
+    with pytest.raises(InvalidType) as caught:
+        Looking().apply((array(np.zeros((2, 3))),))
+    assert str(caught.value) == (
+        f"\nInvalid operation is performed in: Looking (Forward)\n\nExpect: {expected}\nActual: {actual}"
+    )
+
+
+def test_an_index_error_of_the_check_itself_is_its_own(array: Array) -> None:
+    class Careless(FunctionNode):
+        ranks: tuple[int, ...] = ()
+
+        def check_type_forward(self, in_types: Any) -> None:
+            expect(in_types[0].ndim == self.ranks[1])
+
+        def forward(self, inputs: Any) -> Any:
+            return inputs
+
+    with pytest.raises(IndexError, match="tuple index"):
+        Careless().apply((array(np.zeros(2)),))
+
+
 def test_the_structure_of_a_built_in_message(array: Array) -> None:
     with pytest.raises(InvalidType) as caught:
         F.relu(array([1], "int64"))

@@ -44,6 +44,7 @@ from kusari.configuration import using_config as using_config
 from kusari.dtypes import get_dtype as get_dtype
 from kusari.dtypes import mixed16 as mixed16
 from kusari.dtypes import mixedbf16 as mixedbf16
+from kusari.initializers import Initializer as Initializer
 from kusari.model import Chain as Chain
 from kusari.model import ChainList as ChainList
 from kusari.model import DeviceResident as DeviceResident

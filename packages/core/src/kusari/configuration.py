@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final, TextIO, TypeVar
 
+from kusari.mixed import dtype_or_mixed
+
 T = TypeVar("T")
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -33,6 +35,14 @@ def _choice(name: str, default: str, choices: tuple[str, ...] = ("always", "auto
     return text
 
 
+def _dtype(name: str, default: str) -> Any:
+    text = os.environ.get(name, default)
+    try:
+        return dtype_or_mixed(text)
+    except TypeError as error:
+        raise ValueError(f"{name}={text!r}: expected float32, mixed16 or another dtype: {error}") from None
+
+
 def _defaults() -> dict[str, Any]:
     """Return every documented key with its default, read from the environment where it has a variable."""
     return {
@@ -41,7 +51,7 @@ def _defaults() -> dict[str, Any]:
         "cudnn_deterministic": False,
         "cudnn_fast_batch_normalization": _flag("KUSARI_CUDNN_FAST_BATCH_NORMALIZATION", False),
         "debug": _flag("KUSARI_DEBUG", False),
-        "dtype": os.environ.get("KUSARI_DTYPE", "float32"),
+        "dtype": _dtype("KUSARI_DTYPE", "float32"),
         "enable_backprop": True,
         "forbid_synchronization": False,
         "in_recomputing": False,
@@ -58,6 +68,9 @@ def _defaults() -> dict[str, Any]:
         "use_ideep": _choice("KUSARI_USE_IDEEP", "never"),
         "use_static_graph": True,
         "warn_nondeterministic": False,
+        "_gradients_asked_for_only": False,
+        "_kept": None,
+        "_replayed": None,
         "_will_recompute": False,
     }
 

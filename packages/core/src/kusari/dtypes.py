@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 
 from kusari.configuration import config
-
-DTypeLike: TypeAlias = Any
-"""Whatever `numpy.dtype` takes: a name, a scalar type, a dtype; also ``bfloat16`` as a name."""
+from kusari.mixed import DTypeLike as DTypeLike
+from kusari.mixed import Mixed as Mixed
+from kusari.mixed import dtype_or_mixed
+from kusari.mixed import host_dtype as host_dtype
+from kusari.mixed import mixed16 as mixed16
+from kusari.mixed import mixedbf16 as mixedbf16
 
 STANDARD_NAMES: Final = (
     "bool",
@@ -19,40 +22,6 @@ STANDARD_NAMES: Final = (
     *("complex64", "complex128"),
 )
 FLOATING_NAMES: Final = frozenset({"float16", "bfloat16", "float32", "float64"})
-
-
-class Mixed:
-    """Name a mixed precision: compute in a 16-bit type, keep parameters in float32."""
-
-    def __init__(self, name: str, compute: str) -> None:
-        self.name = name
-        self.compute = compute
-
-    def __repr__(self) -> str:
-        return f"dtype({self.name!r})"
-
-
-mixed16: Final = Mixed("mixed16", "float16")
-mixedbf16: Final = Mixed("mixedbf16", "bfloat16")
-_MIXED: Final = {mixed16.name: mixed16, mixedbf16.name: mixedbf16}
-
-
-def host_dtype(dtype: DTypeLike) -> np.dtype[Any]:
-    """Return the host's dtype object for a name, a scalar type or a dtype.
-
-    Raises:
-        TypeError: Not a dtype, or ``bfloat16`` without the ml_dtypes package.
-
-    >>> host_dtype("float32")
-    dtype('float32')
-    """
-    if dtype == "bfloat16":
-        try:
-            import ml_dtypes
-        except ImportError:
-            raise TypeError("bfloat16 on the host needs the package ml_dtypes: pip install ml_dtypes") from None
-        return np.dtype(ml_dtypes.bfloat16)
-    return np.dtype(dtype)
 
 
 def is_floating(dtype: Any) -> bool:
@@ -80,7 +49,7 @@ def get_dtype(dtype: DTypeLike = None, map_mixed16: DTypeLike = None) -> np.dtyp
     """
     if dtype is None:
         dtype = config.dtype
-    mixed = dtype if isinstance(dtype, Mixed) else _MIXED.get(dtype) if isinstance(dtype, str) else None
-    if mixed is not None:
-        return host_dtype(mixed.compute if map_mixed16 is None else map_mixed16)
-    return host_dtype(dtype)
+    found = dtype_or_mixed(dtype)
+    if isinstance(found, Mixed):
+        return host_dtype(found.compute if map_mixed16 is None else map_mixed16)
+    return found

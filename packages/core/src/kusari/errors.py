@@ -7,8 +7,8 @@ class BackendUnavailable(RuntimeError):
     """A backend is known but cannot run here: its library or its hardware is missing."""
 
 
-class UnknownBackend(LookupError):
-    """A name that no installed backend goes by."""
+class UnknownBackend(LookupError, RuntimeError):
+    """A name that no installed backend goes by; a RuntimeError as well, which old programs expect."""
 
 
 class UnknownKernel(LookupError):

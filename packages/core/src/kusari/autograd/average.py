@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from kusari.autograd.axes import reduced_axes
 from kusari.autograd.operands import operand
-from kusari.autograd.shaping import broadcast_to, reduced_axes, reshape
+from kusari.autograd.shaping import broadcast_to, reshape
 from kusari.autograd.shaping import mean as plain_mean
 from kusari.autograd.shaping import sum as sum_over
 from kusari.autograd.variable import Variable, VariableLike, as_variable

@@ -7,6 +7,7 @@ import heapq
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
+from kusari.autograd.caller import running_call, within_call
 from kusari.autograd.debugging import check_gradients
 from kusari.autograd.function_hook import FunctionHook, show_failure
 from kusari.configuration import State, current_state
@@ -61,6 +62,12 @@ def backpropagate(seeds: Seeds, retain_grad: bool = False, on_final: OnFinal = N
         for node, remaining in awaited.items():
             if remaining:  # a function on the way to it gave None
                 on_final(node)
+
+
+def forget_seeds(seeds: Seeds) -> None:
+    """Take from the nodes the gradients to start from: left there, the next backpropagation would start so, too."""
+    for node, _ in seeds:
+        node.grad_var = None
 
 
 def collect(seeds: Seeds, targets: set[VariableNode], retain_grad: bool = False) -> dict[VariableNode, Variable]:
@@ -120,6 +127,10 @@ def run_backward(
     function: FunctionNode, wanted: tuple[int, ...], grad_outputs: tuple[Variable | None, ...], state: State
 ) -> tuple[Variable | None, ...]:
     """Call one function's backward, with hooks and an error that says whose it was."""
+    if state.enable_backprop and function.caller is not running_call():
+        # What it computes here is differentiated, too: errors of that name the same link.
+        with within_call(function.caller):
+            return run_backward(function, wanted, grad_outputs, state)
     if state.function_hooks or function._hooks or state.debug or not function.device.always_current:
         return _run_backward_observed(function, wanted, grad_outputs, state)
     try:
@@ -131,7 +142,7 @@ def run_backward(
         ):
             gradients = function.match_gradients(gradients, wanted)
     except Exception as error:
-        error.add_note(f"in backward of {function.describe()}")
+        error.add_note(function.describe_backward())
         raise
     return gradients
 
@@ -155,7 +166,7 @@ def _run_backward_observed(
         if state.debug:
             check_gradients(function, wanted, gradients)
     except BaseException as error:
-        error.add_note(f"in backward of {function.describe()}")
+        error.add_note(function.describe_backward())
         show_failure(shown, function, error)
         raise
     for hook in hooks:

@@ -8,6 +8,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kusari.autograd import debugging, type_check
+from kusari.autograd.caller import LinkCall, path_of, running_call
 from kusari.autograd.function_hook import FunctionHook, show_failure
 from kusari.autograd.legacy import LegacyFunctionNode
 from kusari.autograd.node import VariableNode
@@ -58,6 +59,8 @@ class FunctionNode(LegacyFunctionNode):
     _output_nodes: tuple[weakref.ref[VariableNode], ...] = ()
     stack: list[traceback.FrameSummary] | None = None
     """In debug mode, where `apply` was called."""
+    caller: LinkCall | None = None
+    """In a graph, the call of a link that `apply` was in."""
     _hooks: dict[str, FunctionHook] | None = None
     _has_type_check: ClassVar[bool] = False
     gradient_type: ClassVar[type] = Variable
@@ -190,6 +193,9 @@ class FunctionNode(LegacyFunctionNode):
         self.wanted = tuple(wanted)
         if rank:
             self.rank = rank
+        caller = running_call()
+        if caller is not None:
+            self.caller = caller
         for index in self._kept_inputs:
             nodes[index].data = inputs[index]._array
         if len(outputs) == 1 and not self._kept_outputs:
@@ -374,6 +380,11 @@ class FunctionNode(LegacyFunctionNode):
         else:
             shown = [f"{a.dtype}{list(a.shape)}" if hasattr(a, "shape") else type(a).__name__ for a in arrays]
         return f"{self.label}({', '.join(shown)}) on {self.device.name}"
+
+    def describe_backward(self) -> str:
+        """Return what an error in `backward` says of the step: `describe`, and the link that it was applied in."""
+        where = "" if self.caller is None else f", applied at link {path_of(self.caller)}"
+        return f"in backward of {self.describe()}{where}"
 
     def __repr__(self) -> str:
         return f"<{self.label} at {id(self):#x}>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
-from kusari.autograd.backprop import backpropagate, collect
+from kusari.autograd.backprop import backpropagate, collect, forget_seeds
 from kusari.autograd.node import VariableNode
 from kusari.autograd.variable import Variable, constant
 from kusari.configuration import call_in_state, current_state, using_config
@@ -66,7 +66,8 @@ def grad(
         if not isinstance(given, list | tuple):
             raise TypeError(f"grad({name}): expected a list or tuple of Variables, got {type(given).__name__}")
     seeds = _seeds(outputs, grad_outputs, loss_scale)
-    state = current_state().for_backward(enable_double_backprop)
+    with using_config("_gradients_asked_for_only", True):
+        state = current_state().for_backward(enable_double_backprop)
     reached = call_in_state(state, collect, seeds, {x.node for x in inputs}, retain_grad)
     found = [reached.get(x.node) for x in inputs]
     for index, extra in enumerate(grad_inputs or ()):
@@ -106,7 +107,7 @@ def backward(
     Args:
         outputs: Where to start.
         grad_outputs: Their gradients; None, or None for one of them: what it has, else 1 for one element.
-        retain_grad: Leave gradients on the Variables between, too.
+        retain_grad: Leave gradients on the Variables between, too, and on ``outputs``; else theirs are None afterwards.
         enable_double_backprop: Record the gradients' own graph.
 
     Raises:
@@ -126,4 +127,6 @@ def backward(
             output.grad_var = given
         if output.creator_node is not None:
             seeds.append((output.node, output._seed(None)))
+    if not retain_grad:
+        forget_seeds(seeds)
     call_in_state(current_state().for_backward(enable_double_backprop), backpropagate, seeds, retain_grad)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import operator
 from typing import Any
 
 from kusari import dtypes
+from kusari.autograd.axes import reduced_axes
 from kusari.autograd.function_node import FunctionNode
 from kusari.autograd.type_check import expect_floating, invalid
 from kusari.autograd.variable import Variable, VariableLike, as_variable
-from kusari.errors import InvalidType
 from kusari.types import Shape
 
 
@@ -174,39 +173,6 @@ def transpose(x: VariableLike, axes: tuple[int, ...] | None = None) -> Variable:
 def swap_last_axes(x: Variable) -> Variable:
     """Return the matrices of the last two axes transposed."""
     return transpose(x, (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
-
-
-def reduced_axes(function: str, axis: int | tuple[int, ...] | None, ndim: int) -> Shape:
-    """Return the axes that a reduction is over, counted from 0; None: all.
-
-    Args:
-        function: Its name, for the message.
-        axis: As it was given.
-        ndim: How many axes there are.
-
-    Raises:
-        InvalidType: An axis that the array does not have.
-        ValueError: An axis twice.
-        TypeError: Neither None nor an int nor a tuple of ints.
-
-    >>> reduced_axes("sum", (0, -1), 3)
-    (0, 2)
-    """
-    if axis is None:
-        return tuple(range(ndim))
-    try:
-        axes = tuple(map(operator.index, axis if isinstance(axis, tuple) else (axis,)))
-    except TypeError:
-        raise TypeError(f"{function}(axis={axis!r}): expected None, an int or a tuple of ints") from None
-    for one in axes:
-        if not -ndim <= one < ndim:
-            raise InvalidType(
-                f"axes from {-ndim} to {ndim - 1}", f"{one}", f"{function}(axis={axis}): the array has {ndim} axes"
-            )
-    axes = tuple(one % ndim for one in axes)
-    if len(set(axes)) != len(axes):
-        raise ValueError(f"{function}(axis={axis}): the same axis twice")
-    return axes
 
 
 def sum(x: VariableLike, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Variable:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kusari.autograd.type_expression import Expression as Expression
 from kusari.autograd.type_expression import Variable as Variable
-from kusari.autograd.type_expression import value_of
+from kusari.autograd.type_expression import explained_index, value_of
 from kusari.backend import backend_of_array
 from kusari.errors import InvalidType as InvalidType
 
@@ -62,7 +62,8 @@ def run(check: Callable[[Any], None], infos: TypeInfoTuple, what: str) -> None:
     """Run a type check.
 
     Raises:
-        InvalidType: An expectation failed; the text names ``what``, what it expects and what it was given.
+        InvalidType: An expectation failed, or the check looked for an argument or an axis that is not there; the text
+            names ``what``, what it expects and what it was given.
     """
     try:
         check(infos)
@@ -71,7 +72,7 @@ def run(check: Callable[[Any], None], infos: TypeInfoTuple, what: str) -> None:
         raise InvalidType(
             error.expect, error.actual, f"\nInvalid operation is performed in: {what}\n\n{error}"
         ) from None
-    except _Failed:
+    except (_Failed, IndexError):
         pass
     try:
         check(_Explaining(infos))
@@ -117,6 +118,10 @@ class _Explaining(tuple[Any, ...]):  # noqa: SLOT001  # a tuple cannot have slot
         self = super().__new__(cls, [Variable(info, f"{name}[{i}]") for i, info in enumerate(infos)])
         self.name = name
         return self
+
+    def __getitem__(self, key: Any) -> Any:
+        with explained_index(f"{self.name}.size", self, key):
+            return super().__getitem__(key)
 
     def size(self) -> Expression:
         """Return the number of arguments."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import operator
 from collections.abc import Callable, Iterator
@@ -57,7 +58,8 @@ class Expression:
 
     def __getitem__(self, key: Any) -> Expression:
         index = slice(*map(value_of, (key.start, key.stop, key.step))) if isinstance(key, slice) else value_of(key)
-        return Expression(self.value[index], f"{_within(self, _ATOM)}[{_subscript(key)}]")
+        with explained_index(f"len({self})", self.value, index):
+            return Expression(self.value[index], f"{_within(self, _ATOM)}[{_subscript(key)}]")
 
     def __call__(self, *args: Any) -> Expression:
         return Expression(self.value(*map(value_of, args)), f"{self.text}({', '.join(map(str, args))})")
@@ -110,6 +112,25 @@ class Variable(Expression):
 
     def __init__(self, value: Any, name: str) -> None:
         super().__init__(value, name)
+
+
+@contextlib.contextmanager
+def explained_index(length: str, items: Any, index: Any) -> Iterator[None]:
+    """Turn an IndexError into the expectation that it stands for.
+
+    Args:
+        length: What messages call the number of items.
+        items: What is indexed in the block.
+        index: By what.
+
+    Raises:
+        InvalidType: Naming the length that would have been enough.
+    """
+    try:
+        yield
+    except IndexError:
+        needed = index + 1 if index >= 0 else -index
+        raise InvalidType(f"{length} >= {needed}", f"{len(items)} < {needed}") from None
 
 
 def value_of(item: Any) -> Any:

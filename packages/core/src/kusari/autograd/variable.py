@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from kusari.autograd.backprop import backpropagate, note_grad_scale
+from kusari.autograd.backprop import backpropagate, forget_seeds, note_grad_scale
 from kusari.autograd.graph_side import GraphSide
 from kusari.autograd.interchange import Interchange
 from kusari.autograd.legacy import LegacyVariable
@@ -224,7 +224,7 @@ class Variable(GraphSide, Interchange, LegacyVariable):
         Where the function that made this Variable has other outputs, gradients that were set on them take part.
 
         Args:
-            retain_grad: Leave gradients on the Variables between, too.
+            retain_grad: Leave gradients on the Variables between, too, and here; else this one's is None afterwards.
             enable_double_backprop: Record the gradients' own graph, so that they can be differentiated again.
             loss_scale: What the gradient starts with, instead of 1. It is noted on the leaves (``grad_scale``), whose
                 gradients an optimizer's ``update()`` divides by it.
@@ -233,15 +233,16 @@ class Variable(GraphSide, Interchange, LegacyVariable):
         Raises:
             RuntimeError: More than one element, and no gradient to start with.
         """
-        node = self._node
-        if node is None or (node.creator_node is None and not self.requires_grad):
+        if not self.requires_grad:
             return
-        seed = self._seed(loss_scale)
+        seed, node = self._seed(loss_scale), self.node
         if node.creator_node is None:
             return
         state = current_state().for_backward(enable_double_backprop)
         # Gradients that were set on the same function's other outputs take part, as they always did.
         seeds = [(node, seed), *node.creator_node.gradients_beside(node)]
+        if not retain_grad:
+            forget_seeds(seeds)
         call_in_state(state, backpropagate, seeds, retain_grad, on_final)
         if loss_scale is not None:
             note_grad_scale(node, loss_scale)

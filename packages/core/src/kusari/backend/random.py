@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import random
 import threading
 from collections.abc import Iterator
@@ -104,10 +105,22 @@ def seed(value: int) -> None:
 def _seed_of(name: str) -> np.random.SeedSequence:
     """Derive a stream's seed from the root and its name, so that it does not depend on who asks first."""
     if not _root:
-        # Drawn once from NumPy's global stream: numpy.random.seed(0) before a model is built repeats it.
-        _root.append(np.random.SeedSequence(int(np.random.randint(0, 2**31 - 1))))  # noqa: NPY002
+        _root.append(np.random.SeedSequence(_first_seed()))
     root = _root[0]
     return np.random.SeedSequence(entropy=root.entropy, spawn_key=tuple(name.encode()))
+
+
+def _first_seed() -> int:
+    """Return what KUSARI_SEED says; without it, a number drawn from NumPy's global stream.
+
+    numpy.random.seed(0) before a model is built so makes it repeatable.
+    """
+    text = os.environ.get("KUSARI_SEED", "")
+    if not text:
+        return int(np.random.randint(0, 2**31 - 1))  # noqa: NPY002
+    if not text.isdecimal():
+        raise ValueError(f"KUSARI_SEED={text!r}: expected a number from 0 on")
+    return int(text)
 
 
 def _open(name: str, stream: Any) -> None:

@@ -18,7 +18,7 @@ from kusari.backend.backend import Backend
 from kusari.backend.device import Device
 from kusari.backend.discovery import get_backend, registry
 from kusari.configuration import using_state
-from kusari.errors import DeviceMismatch
+from kusari.errors import BackendUnavailable, DeviceMismatch
 
 DeviceLike: TypeAlias = Any
 """A `Device`, a name (``numpy``, ``cupy:0``), or one of the documented older forms (``@cupy:0``, 0, -1)."""
@@ -71,17 +71,24 @@ def _search(array: Any) -> Backend:
     for backend in registry.opened():
         if backend.base is None and isinstance(array, backend.array_types):
             return backend
+    reasons = ""
+    library = type(array).__module__.partition(".")[0]
     for name, spec in registry.specs().items():
-        if spec.base is None:
-            with contextlib.suppress(Exception):  # an unavailable backend has no arrays
-                backend = get_backend(name)
-                if isinstance(array, backend.array_types):
-                    return backend
+        if spec.base is not None:
+            continue
+        try:
+            backend = get_backend(name)
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything, and the others may know the array
+            if name == library or not isinstance(error, BackendUnavailable):
+                reasons += f"; backend {name!r} does not open: {type(error).__name__}: {error}"
+            continue
+        if isinstance(array, backend.array_types):
+            return backend
     installed = ", ".join(sorted(registry.specs())) or "none"
-    hint = "; pip install kusari[numpy]" if isinstance(array, np.ndarray) else ""
+    hint = "; pip install kusari[numpy]" if isinstance(array, np.ndarray) and "numpy" not in registry.specs() else ""
     raise TypeError(
         f"no backend has arrays of type {type(array).__module__}.{type(array).__qualname__}; "
-        f"installed backends: {installed}{hint}"
+        f"installed backends: {installed}{hint}{reasons}"
     )
 
 

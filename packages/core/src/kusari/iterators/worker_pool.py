@@ -11,6 +11,8 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from typing import Any, Final, NamedTuple
 
+import numpy as np
+
 from kusari.configuration import config, global_config
 from kusari.dtypes import Mixed
 from kusari.iterators import worker
@@ -346,7 +348,7 @@ class WorkerPool:
 
 
 def _packed(dataset: Any) -> Packed:
-    plain = bool | int | float | str | None | Mixed
+    plain = bool | int | float | str | None | Mixed | np.dtype
     settings = {name: getattr(config, name) for name in global_config._values}
     settings = {name: value for name, value in settings.items() if isinstance(value, plain)}
     try:

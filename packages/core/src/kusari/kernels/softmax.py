@@ -65,8 +65,9 @@ class SoftmaxCrossEntropy(Family[SoftmaxCrossEntropyProblem]):
             weight: (C,), or None.
         """
         xp, problem = self.backend.xp, self.problem
-        log_p = log_softmax(self.backend, x, 1)
         counted = t != problem.ignore_label
+        # Not by the scale of 0 alone: a NaN or an infinity in a row that does not count would outlive it.
+        log_p = log_softmax(self.backend, xp.where(xp.expand_dims(counted, axis=1), x, 0), 1)
         label = xp.astype(xp.where(counted, t, 0), xp.int64)
         picked = xp.take_along_axis(log_p, xp.expand_dims(label, axis=1), axis=1)[:, 0, ...]
         scale = xp.astype(counted, x.dtype)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from kusari.autograd.caller import end_call, path_of, running_call, start_call
 from kusari.configuration import State, current_state
 from kusari.model.copying import copy_link
 from kusari.model.link_hook import ForwardPostprocessArguments, ForwardPreprocessArguments, LinkHook
@@ -14,14 +15,15 @@ from kusari.model.traversal import Traversal
 if TYPE_CHECKING:
     from kusari.model.sequential import Sequential
 
-_NOTE = "at link /"
+_NOTE = "at link "
 
 
 class Link(Traversal):
     """A unit of a model: parameters, persistent values, and ``forward``.
 
     Subclass it: call ``super().__init__()``, assign parameters within ``init_scope()``, and define ``forward``.
-    Calling the link runs ``forward``, with hooks; an error on the way gets a note that says in which link it happened.
+    Calling the link runs ``forward``, with hooks. An error on the way, or later in the backward of what was computed,
+    gets a note that says in which link: ``/block/0 (Linear)``.
 
     Args:
         **params: Parameters by name: a shape, in float32; or (shape, dtype); None for a shape that is given later.
@@ -79,13 +81,18 @@ class Link(Traversal):
             RuntimeError: ``super().__init__()`` was not called.
         """
         state = current_state()
+        call = (self.name, type(self), running_call())
+        token = start_call(call)
         try:
             if self._called_slowly or self._hooks or state.link_hooks or state.debug:
                 return self._call_watched(state, args, kwargs)
             return self.forward(*args, **kwargs)
         except Exception as error:
-            _note_link(error, self)
+            if not any(note.startswith(_NOTE) for note in getattr(error, "__notes__", ())):
+                error.add_note(f"{_NOTE}{path_of(call)}")
             raise
+        finally:
+            end_call(token)
 
     def _call_watched(self, state: State, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         self._check_ready()
@@ -229,14 +236,3 @@ def _show_failure(hooks: list[LinkHook], args: ForwardPostprocessArguments) -> N
         except Exception as second:  # noqa: BLE001  # any hook, any error: it is reported with the first
             assert args.exception is not None
             args.exception.add_note(f"link hook {hook.name!r} failed on this, too: {type(second).__name__}: {second}")
-
-
-def _note_link(error: Exception, link: Link) -> None:
-    """Note on an error which link it passed through: every level puts its name before those of the levels inside."""
-    notes: list[str] = getattr(error, "__notes__", [])
-    for index, note in enumerate(notes):
-        if note.startswith(_NOTE):
-            if link.name is not None:
-                notes[index] = f"{_NOTE}{link.name}/{note.removeprefix(_NOTE)}"
-            return
-    error.add_note(f"{_NOTE}{link.name or ''} ({type(link).__name__})")

@@ -73,7 +73,7 @@ class FlatDeserializer(Deserializer):
         except KeyError:
             if not self.strict:
                 return value
-            raise KeyError(self._missing(name)) from None
+            raise self.missing(name) from None
         stored = as_stored(name, found)
         return self._take(value, None if stored is None else fit(name, stored))
 
@@ -84,10 +84,11 @@ class FlatDeserializer(Deserializer):
             return value
         return loaded
 
-    def _missing(self, name: str) -> str:
+    def missing(self, name: str) -> Exception:
+        """Return the error of a value that is not there."""
         near = difflib.get_close_matches(name, self.values, n=3)
         hint = f"; it has {', '.join(map(repr, near))}" if near else ""
-        return f"{name!r} is not in the file{hint}. strict=False keeps what is not there"
+        return KeyError(f"{name!r} is not in the file{hint}. strict=False keeps what is not there")
 
 
 def _tests_of_names(names: Names) -> list[Callable[[str], bool]]:

@@ -48,6 +48,8 @@ def save_hdf5(filename: Any, obj: Any, compression: int | str | None = 4) -> Non
         with replacing(filename) as opened:
             _write(opened, obj, compression)
     else:
+        filename.seek(0)
+        filename.truncate()  # h5py does so with paths only, and would add to what is there
         _write(filename, obj, compression)
 
 
@@ -163,14 +165,21 @@ class HDF5Deserializer(FlatDeserializer):
     def __getitem__(self, key: str) -> Self:
         """Return the deserializer of a part.
 
-        Raises:
-            ValueError: There is no such group, and ``strict`` is true.
+        A part may have saved nothing, and files made of a dictionary have no groups for such: that there is no group is
+        an error only where a value of it is asked for.
         """
         part = super().__getitem__(key)
         try:
             part.group = None if self.group is None else HDF5Values(self.group).find(key)
         except KeyError:
             part.group = None
-        if part.group is None and self.strict:
-            raise ValueError(f"{part.path.rstrip('/')!r} is not in the file; strict=False keeps what is not there")
         return part
+
+    def missing(self, name: str) -> Exception:
+        """Return the error of a value that is not there: a ValueError where its whole group is not."""
+        if self.group is not None:
+            return super().missing(name)
+        part = self.path.rstrip("/")
+        return ValueError(
+            f"{part!r} is not in the file, where {name!r} should be; strict=False keeps what is not there"
+        )

@@ -125,6 +125,9 @@ class _Rehearsal(FlatDeserializer):
             self._problems.append(error)
             raise
 
+    def missing(self, name: str) -> Exception:
+        return self._deserializer.missing(name)
+
     def _take(self, value: Any, loaded: Any) -> Any:
         return value
 

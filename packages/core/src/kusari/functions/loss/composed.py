@@ -15,14 +15,21 @@ from kusari.functions.math.identity import identity
 class ComposedLoss(FusedNode):
     """A loss whose forward and derivatives, of any order, are those of the plain functions in `decompose`.
 
-    To hooks and drawings it is one step, and between forward and backward only its inputs are kept. The functions
-    run once more in backward: a loss is small beside the network under it.
+    To hooks and drawings it is one step. The first backward takes the graph that forward made; another one, or one
+    whose gradients are to be differentiated, runs the functions once more.
     """
+
+    _graph: tuple[tuple[Variable, ...], tuple[Variable, ...]] | None = None
 
     def forward(self, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         self.retain_inputs(tuple(range(len(inputs))))
+        leaves = tuple([constant(x, self.device) for x in inputs])
+        for leaf in leaves if self.recording else ():
+            leaf.requires_grad = is_floating(leaf.dtype)
         with using_state(backend=self.backend, function_hooks=()):
-            outputs = self.decompose(tuple([constant(x, self.device) for x in inputs]))
+            outputs = self.decompose(leaves)
+        if self.recording:
+            self._graph = (leaves, outputs)
         return tuple([y.array for y in outputs])
 
     def backward(
@@ -30,8 +37,11 @@ class ComposedLoss(FusedNode):
     ) -> tuple[Variable | None, ...]:
         again = current_state().enable_backprop
         with force_backprop_mode(), using_state(backend=self.backend, function_hooks=()):
-            inputs = tuple([self._own(x, again) for x in self.get_retained_inputs()])
-            outputs = self.decompose(inputs)
+            graph, self._graph = self._graph, None
+            if again or graph is None:
+                inputs = tuple([self._own(x, again) for x in self.get_retained_inputs()])
+                graph = inputs, self.decompose(inputs)
+            inputs, outputs = graph
             return tuple(grad(outputs, [inputs[i] for i in indexes], grad_outputs, enable_double_backprop=again))
 
     def _own(self, x: Variable, again: bool) -> Variable:

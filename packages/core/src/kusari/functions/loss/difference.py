@@ -8,12 +8,15 @@ from typing import Any, ClassVar
 from kusari.autograd import FunctionNode, Variable
 from kusari.autograd.shaping import broadcast_to
 from kusari.autograd.type_check import expect, expect_floating
+from kusari.autograd.variable import constant
+from kusari.configuration import current_state
 
 
 class Difference(FunctionNode):
     """f(x0 − x1), elementwise: a subclass writes f and its derivative."""
 
     names: ClassVar[tuple[str, str]] = ("x0", "x1")
+    difference: Any = None
 
     def check_type_forward(self, in_types: Any) -> None:
         expect_floating(in_types, names=self.names)
@@ -39,11 +42,18 @@ class Difference(FunctionNode):
 
     def forward(self, inputs: tuple[Any, Any]) -> tuple[Any]:
         self.retain_inputs((0, 1))
-        return (self.reduce(self.error(inputs[0] - inputs[1])),)
+        difference = inputs[0] - inputs[1]
+        if self.recording:
+            self.difference = self.backend.as_array(difference, inputs[0])
+        return (self.reduce(self.error(difference)),)
 
     def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable, ...]:
-        x0, x1 = self.get_retained_inputs()
-        gradient = self.slope(x0 - x1) * self.spread(grad_outputs[0])
+        if current_state().enable_backprop:
+            x0, x1 = self.get_retained_inputs()
+            difference = x0 - x1
+        else:
+            difference = constant(self.difference, self.device)
+        gradient = self.slope(difference) * self.spread(grad_outputs[0])
         return tuple([-gradient if index else gradient for index in indexes])
 
 

@@ -10,6 +10,7 @@ from kusari.autograd.type_check import expect, expect_floating
 from kusari.autograd.variable import VariableLike, constant
 from kusari.configuration import current_state
 from kusari.functions.activation.sigmoid import sigmoid
+from kusari.functions.array.where import where
 from kusari.functions.loss.labels import refuse_out_of_range
 from kusari.functions.loss.reduction import check_reduce
 from kusari.kernels import loss as kernels
@@ -53,6 +54,9 @@ class SigmoidCrossEntropy(FunctionNode):
         if 0 not in indexes:
             return (None,) * len(indexes)
         (x,) = self.get_retained_inputs()
+        xp = self.backend.xp
+        # 0 times the NaN of a value that does not count would be NaN.
+        x = where(constant(self.t != -1, self.device), x, constant(xp.zeros_like(x.array), self.device))
         error = sigmoid(x) - constant(self.t, self.device)
         gx = error * constant(self.scale, self.device) * broadcast_to(grad_outputs[0], x.shape)
         return tuple([None if index else gx for index in indexes])

@@ -11,6 +11,7 @@ from kusari.autograd.variable import VariableLike, constant
 from kusari.configuration import current_state
 from kusari.errors import InvalidType
 from kusari.functions.activation.log_softmax import log_softmax
+from kusari.functions.array.where import where
 from kusari.functions.fused import FusedNode
 from kusari.functions.loss.labels import refuse_out_of_range
 from kusari.functions.loss.reduction import check_reduce
@@ -69,7 +70,8 @@ class SoftmaxCrossEntropy(FusedNode):
             xp.arange(x.shape[1], dtype=label.dtype, device=label.device), (1, -1, *(1 for _ in t.shape[1:]))
         )
         chosen = xp.astype(classes == xp.expand_dims(label, axis=1), x.array.dtype) * xp.expand_dims(scale, axis=1)
-        terms = log_softmax(x) * constant(-chosen, x.device)
+        counted = constant(xp.expand_dims(t.array != self.ignore_label, axis=1), x.device)
+        terms = log_softmax(where(counted, x, constant(xp.zeros_like(x.array), x.device))) * constant(-chosen, x.device)
         return (terms.sum() if self.reduce == "mean" else terms.sum(axis=1),)
 
 
@@ -95,7 +97,7 @@ def softmax_cross_entropy(
         normalize: The mean is over the labels that count; else the sum is divided by N. Soft targets all count.
         cache_score: Accepted for old programs: the scores' log-softmax is always kept.
         class_weight: (C,), floating: a weight per class, not differentiated; soft targets have none.
-        ignore_label: Labels that do not count.
+        ignore_label: Labels that do not count, whatever their scores: NaN, too.
         reduce: ``mean``, or ``no`` for one loss per label.
         enable_double_backprop: Accepted for old programs: second derivatives always work.
         soft_target_loss: ``cross-entropy`` or ``kl-divergence``.

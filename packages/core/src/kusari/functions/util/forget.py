@@ -8,9 +8,10 @@ from typing import Any
 
 from kusari.autograd import FunctionNode, Variable, VariableNode, as_variable
 from kusari.autograd.backprop import collect
+from kusari.autograd.caller import within_call
 from kusari.autograd.variable import VariableLike, constant
 from kusari.backend.random import StreamStates, replay
-from kusari.configuration import config, current_state, using_config, using_state
+from kusari.configuration import config, current_state, using_state
 from kusari.functions.math.identity import identity
 
 
@@ -24,9 +25,12 @@ class Forget(FunctionNode):
     def forward(self, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         xs = tuple([constant(x, self.device) for x in inputs[: self.count]])
         self.retain_inputs(tuple(range(self.count)))
+        # Inside the first run of another forget, what is kept is kept for that one.
+        self.kept = [] if self.recording else config._kept
         if self.recording:
             self.state, self.train, self.streams = current_state(), config.train, StreamStates()
-        with using_config("enable_backprop", False), using_config("_will_recompute", self.recording):
+        first_run = {"enable_backprop": False, "_will_recompute": self.recording, "_kept": self.kept}
+        with using_state(overrides={**current_state().overrides, **first_run}):
             returned = _call(self.func, xs)
         self.returns_tuple = isinstance(returned, tuple)
         return tuple([y.array for y in _as_tuple(returned)])
@@ -40,7 +44,7 @@ class Forget(FunctionNode):
             ys = _as_tuple(_call(self.func, tuple(xs)))
         seeds = [(y.node, gy) for y, gy in zip(ys, grad_outputs, strict=True) if gy is not None]
         nodes = [x.node for x in xs]
-        leaves = _leaves([node for node, _ in seeds], set(nodes))
+        leaves = set() if config._gradients_asked_for_only else _leaves([node for node, _ in seeds], set(nodes))
         found = collect(seeds, leaves | {nodes[index] for index in indexes if index < self.count})
         for leaf in leaves & found.keys():
             leaf.grad_var = found[leaf] if leaf.grad_var is None else leaf.grad_var + found[leaf]
@@ -48,13 +52,30 @@ class Forget(FunctionNode):
 
     @contextlib.contextmanager
     def _as_in_forward(self) -> Iterator[None]:
-        """Set what was in force when func ran first: configuration, kernels, random streams."""
+        """Set what was in force when func ran first: configuration, kernels, random streams, the link."""
         recomputing = {"enable_backprop": True, "in_recomputing": True, "train": self.train}
+        recomputing |= {"_kept": None, "_replayed": iter(self.kept)}
         with (
             using_state(backend=self.state.backend, overrides={**self.state.overrides, **recomputing}),
             replay(self.streams),
+            within_call(self.caller),
         ):
             yield
+
+
+def as_in_first_run(arrays: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return arrays that calls change in place, as `forget` found them: in its second run, the first run's.
+
+    Layers ask for what their output depends on and their next call overwrites, such as running statistics.
+
+    Args:
+        arrays: As they are now. Copies are made only where there will be a second run.
+    """
+    if config._replayed is not None:
+        arrays = next(config._replayed)
+    if config._kept is not None:
+        config._kept.append(tuple([as_variable(array).xp.asarray(array, copy=True) for array in arrays]))
+    return arrays
 
 
 def _call(func: Callable[..., Any], xs: tuple[Variable, ...]) -> Any:
@@ -95,7 +116,8 @@ def forget(func: Callable[..., Any], *xs: VariableLike) -> Any:
 
     Args:
         func: Takes Variables, returns a Variable or a tuple of Variables, and does the same each time. Parameters
-            that it reads get their gradients when backpropagation passes; `kusari.grad` adds to them, too.
+            that it reads get their gradients from ``backward()``; `kusari.grad` leaves theirs alone and does not see
+            them among its inputs: there, give parameters as arguments.
         *xs: Its arguments.
 
     Returns:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from kusari.autograd import Variable, as_variable
+from kusari.autograd.copy import copy
 from kusari.autograd.variable import VariableLike, constant
 from kusari.initializers import Initializer, get_initializer
 from kusari.initializers.initializer import HostArray
@@ -22,14 +23,12 @@ class Stateful(Chain):
             setattr(self, name, None)
 
     def _set_states(self, *values: VariableLike) -> None:
-        """Take Variables or arrays as states, sent to the layer's device."""
+        """Take Variables or arrays as states; of what is elsewhere, a copy on the layer's device, in its graph."""
         for name, value in zip(self.states, values, strict=True):
             if value is None:
                 raise TypeError(f"{type(self).__name__}.set_state({name}=None): expected an array; see reset_state()")
             given = as_variable(value)
-            if given.device is not self.device:
-                given.to_device(self.device)
-            setattr(self, name, given)
+            setattr(self, name, given if given.device is self.device else copy(given, self.device))
 
     def device_resident_accept(self, visitor: DeviceResidentsVisitor) -> None:
         """Show the visitor the states, too; what is moved forgets what it was made of."""

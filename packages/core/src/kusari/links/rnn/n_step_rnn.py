@@ -77,6 +77,16 @@ class NStepRNNBase(ChainList):
         return 1 + CELLS[self.cell].memory
 
     @property
+    def ws(self) -> list[list[Any]]:
+        """Each layer's matrices, in the order in which the function takes them."""
+        return [layer.weights(self.n_weights) for layer in self]
+
+    @property
+    def bs(self) -> list[list[Any]]:
+        """Each layer's biases, likewise."""
+        return [layer.biases(self.n_weights) for layer in self]
+
+    @property
     def printable_specs(self) -> Iterator[tuple[str, Any]]:
         """The constructor's arguments."""
         for name in ("n_layers", "in_size", "out_size", "dropout"):
@@ -119,9 +129,7 @@ class NStepRNNBase(ChainList):
         zeros = self.init_hx(given)
         first = [zeros if state is None else F.permutate(state, places, axis=1) for state in states]
         steps = F.transpose_sequence([given[index] for index in order])
-        weights = [layer.weights(self.n_weights) for layer in self]
-        biases = [layer.biases(self.n_weights) for layer in self]
-        *last, outputs = self.rnn(self.n_layers, self.dropout, *first, weights, biases, steps)
+        *last, outputs = self.rnn(self.n_layers, self.dropout, *first, self.ws, self.bs, steps)
         ys: list[Any] = [None] * len(given)
         for index, y in zip(order, F.transpose_sequence(outputs), strict=True):
             ys[index] = y

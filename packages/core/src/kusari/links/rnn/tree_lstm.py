@@ -112,11 +112,12 @@ class NaryTreeLSTM(Chain):
         Raises:
             ValueError: Another number of children.
         """
-        cells, states, fed = _read(self, self.W_x, cshsx)
+        cells, _, fed = _read(self, self.W_x, cshsx)
         if len(cells) != self.n_ary:
             raise ValueError(f"NaryTreeLSTM(): {len(cells)} children; expected n_ary={self.n_ary}")
-        for child, h in enumerate(states, 1):
-            fed = fed + self[f"W_h{child}"](h)
+        for child, h in enumerate(cshsx[self.n_ary : -1], 1):
+            if h is not None:  # a child without a state costs nothing, and its matrix has no gradient
+                fed = fed + self[f"W_h{child}"](h)
         c, h = F.tree_lstm(*cells, fed)
         return c, h
 
