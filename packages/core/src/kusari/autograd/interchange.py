@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from kusari.backend import default_device, get_device
-from kusari.backend.host import as_numpy
+from kusari.backend.host import as_host_array
 from kusari.backend.selection import DeviceLike
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Interchange:
         if self.array is None:
             raise TypeError("a Variable without data does not become an array")
         try:
-            return as_numpy(self.array, dtype, copy)
+            return as_host_array(self.array, dtype, copy)
         except TypeError as error:
             message = f"a Variable on {self.device} does not become an array by itself: to_device('numpy')"
             raise TypeError(message) from error

@@ -21,7 +21,7 @@ def host_backend() -> Backend:
     return Backend("host", np, (np.ndarray,))
 
 
-def as_numpy(array: Any, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+def as_host_array(array: Any, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
     """Return an array of any library as NumPy's where it offers that itself: by ``__array__``, or as a buffer.
 
     Raises:
