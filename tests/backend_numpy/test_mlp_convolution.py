@@ -1,0 +1,59 @@
+"""The fused stack against the portable chain, values and gradients."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kusari.backend import get_backend
+from kusari.kernels.activation import RELU, TANH
+from kusari.kernels.conv import MLPConvolution, MLPConvolutionProblem
+from kusari.kernels.window import Window
+from kusari_numpy.compiled_available import compiled_available
+from kusari_numpy.convolution.stack import RowsMLPConvolution
+
+pytestmark = pytest.mark.skipif(
+    compiled_available(get_backend("numpy")) is not True, reason="needs numba, threadpoolctl"
+)
+
+
+@settings(max_examples=40)
+@given(data=st.data())
+def test_values_and_gradients(data: st.DataObject) -> None:
+    draw = data.draw
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    stride, pad, k = draw(st.integers(1, 2)), draw(st.integers(0, 2)), draw(st.integers(1, 3))
+    channels = [draw(st.integers(1, 7)) for _ in range(draw(st.integers(2, 4)))]
+    shape = (draw(st.integers(1, 3)), channels[0], *(k + draw(st.integers(0, 6)) for _ in range(2)))
+    x = rng.standard_normal(shape)
+    if draw(st.booleans()):
+        x = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
+    weights: list[Any] = []
+    for layer, (c, o) in enumerate(itertools.pairwise(channels)):
+        size = k if layer == 0 else 1
+        weights += [rng.standard_normal((o, c, size, size)), rng.standard_normal(o)]
+    window = Window((k, k), (stride, stride), (pad, pad), (1, 1))
+    activation = draw(st.sampled_from([RELU, TANH, None]))
+    shapes = tuple(W.shape for W in weights[::2])
+    problem = MLPConvolutionProblem(x.shape, shapes, window, x.dtype, x.strides, activation)
+    backend = get_backend("numpy")
+    plan, chain = MLPConvolution.plan(backend, problem), MLPConvolution(backend, problem)
+    assert isinstance(plan, RowsMLPConvolution)
+    y, kept = plan.forward(x, tuple(weights))
+    expected, hidden = chain.forward(x, tuple(weights))
+    np.testing.assert_allclose(y, expected, rtol=1e-10, atol=1e-10)
+    unkept, nothing = MLPConvolution.plan(backend, problem._replace(keep=False)).forward(x, tuple(weights))
+    np.testing.assert_array_equal(unkept, y)
+    assert nothing is None
+    gy = rng.standard_normal(y.shape)
+    wanted = tuple(draw(st.booleans()) for _ in range(1 + len(weights)))
+    grads = plan.backward(kept, x, tuple(weights), gy, wanted)
+    for grad, other, wish in zip(grads, chain.backward(hidden, x, tuple(weights), gy, wanted), wanted, strict=True):
+        assert (grad is None) == (not wish)
+        if grad is not None:
+            np.testing.assert_allclose(grad, other, rtol=1e-9, atol=1e-9)

@@ -1,0 +1,133 @@
+"""The pool of threads: every piece once, errors to the caller, BLAS at one thread meanwhile."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from kusari_numpy import threads
+from kusari_numpy.threads import ThreadPool, blas_on_one_thread, get_num_threads, pool, set_num_threads
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+@pytest.mark.parametrize("count", [0, 1, 3, 100])
+def test_every_piece_is_done_once(size: int, count: int) -> None:
+    own = ThreadPool(size)
+    done: list[int] = []
+    own.run(done.append, count)
+    assert sorted(done) == list(range(count))
+    own.close()
+
+
+def test_pieces_run_at_the_same_time() -> None:
+    own = ThreadPool(2)
+    meeting = threading.Barrier(2, timeout=30)
+    own.run(lambda index: meeting.wait(), 2)  # each waits for the other
+    own.close()
+
+
+def test_the_first_error_reaches_the_caller_and_the_pool_goes_on() -> None:
+    own = ThreadPool(3)
+
+    def work(index: int) -> None:
+        if index == 7:
+            raise LookupError("piece 7")
+
+    with pytest.raises(LookupError, match="piece 7"):
+        own.run(work, 100)
+    done: list[int] = []
+    own.run(done.append, 10)
+    assert sorted(done) == list(range(10))
+    own.close()
+
+
+def test_work_within_work_runs_where_it_is_asked_for() -> None:
+    own = ThreadPool(2)
+    where: list[tuple[int, int]] = []
+
+    def outer(index: int) -> None:
+        asked = threading.get_ident()
+        own.run(lambda inner: where.append((asked, threading.get_ident())), 3)
+
+    own.run(outer, 4)
+    assert len(where) == 12
+    assert all(asked == done for asked, done in where)
+    own.close()
+
+
+def test_threads_of_the_user_do_not_wait_for_one_another() -> None:
+    own = ThreadPool(2)
+    meeting = threading.Barrier(2, timeout=30)
+    done: list[int] = []
+
+    def work(index: int) -> None:
+        if index == 0:
+            meeting.wait()  # both users are at work, whoever has the pool
+        done.append(index)
+
+    users = [threading.Thread(target=own.run, args=(work, 5)) for _ in range(2)]
+    for user in users:
+        user.start()
+    for user in users:
+        user.join(timeout=60)
+    assert sorted(done) == sorted([*range(5), *range(5)])
+    own.close()
+
+
+def test_blas_has_one_thread_meanwhile_and_as_many_as_before_afterwards() -> None:
+    info = pytest.importorskip("threadpoolctl", reason="needs threadpoolctl").threadpool_info
+
+    def numbers() -> set[int]:
+        return {library["num_threads"] for library in info() if library["user_api"] == "blas"}
+
+    before = numbers()
+    with blas_on_one_thread():
+        with blas_on_one_thread():
+            assert numbers() == {1}
+        assert numbers() == {1}
+    assert numbers() == before
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5"])
+def test_a_wrong_number_of_threads(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(threads.ENVIRONMENT_VARIABLE, text)
+    with pytest.raises(ValueError, match=f"KUSARI_NUM_THREADS='{text}'; expected a number of threads"):
+        ThreadPool()
+
+
+def test_the_number_is_set_and_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(threads.ENVIRONMENT_VARIABLE, "3")
+    assert ThreadPool().size == 3
+    before = get_num_threads()
+    try:
+        set_num_threads(4)
+        assert get_num_threads() == pool().size == 4
+        with pytest.raises(ValueError, match="expected 1 or more"):
+            set_num_threads(0)
+        assert get_num_threads() == 4
+    finally:
+        set_num_threads(before)
+
+
+FORK = """
+import os, sys
+from kusari_numpy.threads import pool, set_num_threads
+set_num_threads(2)
+pool().run(lambda index: None, 4)  # there are threads now, which the child will not have
+child = os.fork()
+if child == 0:
+    done = []
+    pool().run(done.append, 4)
+    os._exit(0 if sorted(done) == [0, 1, 2, 3] else 1)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_makes_threads_of_its_own() -> None:
+    result = subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], timeout=60, check=False)
+    assert result.returncode == 0
