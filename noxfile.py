@@ -28,6 +28,7 @@ TEST_TOOLS = [
     "hypothesis",
     "ml_dtypes",
     "pytest",
+    "pillow",
     "pytest-xdist",
     "safetensors>=0.4.4",
     "scipy",

@@ -1,17 +1,17 @@
-"""What every layer promises, checked for each: a new layer is covered by a line in the table."""
+"""What every layer promises, checked for each: a new layer is covered by a line in link_cases.py."""
 
 from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
+from tests.core.links.link_cases import CASES, Case, Inputs, numbers
 
 import kusari
 import kusari.functions as F
-import kusari.links as L
 from kusari.autograd import Variable
 from kusari.backend import Backend, Device
 from kusari.errors import InvalidType
@@ -19,253 +19,11 @@ from kusari.gradient_check import check_backward
 from kusari.optimizers import SGD
 from kusari.serializers import DictionarySerializer, NpzDeserializer
 
-Inputs = tuple[Any, ...]
 
+def _from_params(case: Case) -> bool:
+    """Return whether layers of the kind are made of arrays."""
+    return type(case.make()).from_params.__func__ is not kusari.Link.from_params.__func__  # type: ignore[attr-defined]
 
-def numbers(*shape: int, seed: int = 0) -> np.ndarray[Any, Any]:
-    """Numbers of no special structure."""
-    return np.random.default_rng(seed).normal(size=shape)
-
-
-class Case(NamedTuple):
-    make: Callable[[], Any]
-    inputs: Inputs
-    """Arrays, or lists of them."""
-    keys: str
-    """What a file of it holds, by lexical order."""
-    deferred: Callable[[], Any] | None = None
-    """The same layer with sizes that the first input tells."""
-    bad: Callable[[Any], Any] | None = None
-    """A call that is an error; None: an input without axes."""
-    rate: float = 1e-3
-    draws: bool = False
-    """Whether calls draw random numbers: these are others on other devices."""
-    train: bool = True
-    """False: gradients in training are not those of y, as part of it counts as constant; they are checked outside."""
-
-
-WORDS = np.asarray([0, 2, 1, 1])
-GRU_KEYS = "W/W W/b W_r/W W_r/b W_z/W W_z/b U/W U/b U_r/W U_r/b U_z/W U_z/b"
-
-N_STEP = [f"NStep{way}{kind}" for way in ("", "Bi") for kind in ("RNNTanh", "RNNReLU", "GRU", "LSTM")]
-
-
-def n_step_case(name: str) -> Case:
-    """Return two layers over three sequences, of which the first is the shortest."""
-    states, count = (2, 8) if "LSTM" in name else (1, 6 if "GRU" in name else 2)
-    layers = range(4 if "Bi" in name else 2)
-    return Case(
-        lambda: getattr(L, name)(2, 3, 2, 0.0),
-        (*(None,) * states, [numbers(1, 3), numbers(4, 3), numbers(2, 3)]),
-        " ".join(f"{layer}/{kind}{index}" for layer in layers for kind in "wb" for index in range(count)),
-        lambda: getattr(L, name)(2, None, 2, 0.0),
-        lambda link: link(numbers(4, 3)),
-    )
-
-
-def inception_keys(*names: str) -> str:
-    """Return what a file holds for convolutions with a normalization each."""
-    normal = ("N", "avg_mean", "avg_var", "beta", "gamma")
-    return " ".join([f"{name}/W" for name in names] + [f"{name}n/{key}" for name in names for key in normal])
-
-
-CASES = {
-    "BatchNormalization": Case(
-        lambda: L.BatchNormalization(3),
-        (numbers(4, 3, 2),),
-        "N avg_mean avg_var beta gamma",
-        L.BatchNormalization,
-        lambda link: link(numbers(4, 2).astype("f")),
-    ),
-    "BatchNormalization over axes": Case(
-        lambda: L.BatchNormalization((3, 2), axis=0, initial_gamma=2, eps=1e-3),
-        (numbers(6, 3, 2),),
-        "N avg_mean avg_var beta gamma",
-        lambda: L.BatchNormalization(axis=(0,), initial_gamma=2, eps=1e-3),
-    ),
-    "BatchNormalization without scale": Case(
-        lambda: L.BatchNormalization(3, use_gamma=False),
-        (numbers(4, 3),),
-        "N avg_mean avg_var beta",
-        lambda: L.BatchNormalization(use_gamma=False),
-    ),
-    "BatchRenormalization": Case(
-        lambda: L.BatchRenormalization(3, rmax=3, dmax=5),
-        (numbers(4, 3, 2),),
-        "N avg_mean avg_var beta gamma",
-        lambda: L.BatchRenormalization(None, rmax=3, dmax=5),
-        train=False,
-    ),
-    "DecorrelatedBatchNormalization": Case(
-        lambda: L.DecorrelatedBatchNormalization(4, groups=2, eps=1e-2),
-        (numbers(6, 4, 2),),
-        "N avg_mean avg_projection",
-    ),
-    "LayerNormalization": Case(
-        lambda: L.LayerNormalization(5, initial_gamma=2),
-        (numbers(3, 5),),
-        "beta gamma",
-        lambda: L.LayerNormalization(initial_gamma=2),
-    ),
-    "GroupNormalization": Case(
-        lambda: L.GroupNormalization(2, 4), (numbers(2, 4, 3),), "beta gamma", lambda: L.GroupNormalization(2)
-    ),
-    "Linear": Case(lambda: L.Linear(4, 3), (numbers(2, 4),), "W b", lambda: L.Linear(3)),
-    "Convolution2D": Case(
-        lambda: L.Convolution2D(4, 2, 3, groups=2),
-        (numbers(2, 4, 4, 3),),
-        "W b",
-        lambda: L.Convolution2D(None, 2, 3, groups=2),
-    ),
-    "EmbedID": Case(
-        lambda: L.EmbedID(5, 3, ignore_label=-1),
-        (np.asarray([[1, 4, -1]]),),
-        "W",
-        bad=lambda link: link(numbers(3).astype("f")),
-    ),
-    "ConvolutionND": Case(
-        lambda: L.ConvolutionND(2, 4, 2, (3, 2), 2, 1, cover_all=True, groups=2),
-        (numbers(2, 4, 4, 3),),
-        "W b",
-        lambda: L.ConvolutionND(2, None, 2, (3, 2), 2, 1, cover_all=True, groups=2),
-    ),
-    "Convolution1D": Case(
-        lambda: L.Convolution1D(2, 3, 3, nobias=True),
-        (numbers(2, 2, 5),),
-        "W",
-        lambda: L.Convolution1D(3, 3, nobias=True),
-    ),
-    "Convolution3D": Case(
-        lambda: L.Convolution3D(2, 3, 2), (numbers(1, 2, 3, 2, 3),), "W b", lambda: L.Convolution3D(None, 3, 2)
-    ),
-    "DeconvolutionND": Case(
-        lambda: L.DeconvolutionND(2, 4, 2, 3, 2, 1, outsize=(6, 5), groups=2),
-        (numbers(2, 4, 3, 3),),
-        "W b",
-        lambda: L.DeconvolutionND(2, None, 2, 3, 2, 1, outsize=(6, 5), groups=2),
-    ),
-    "Deconvolution1D": Case(
-        lambda: L.Deconvolution1D(2, 3, 3, nobias=True),
-        (numbers(2, 2, 5),),
-        "W",
-        lambda: L.Deconvolution1D(3, 3, nobias=True),
-    ),
-    "Deconvolution2D": Case(
-        lambda: L.Deconvolution2D(2, 4, 3, 2, dilate=2, groups=2),
-        (numbers(2, 2, 2, 3),),
-        "W b",
-        lambda: L.Deconvolution2D(None, 4, 3, 2, dilate=2, groups=2),
-    ),
-    "Deconvolution3D": Case(
-        lambda: L.Deconvolution3D(2, 3, 2), (numbers(1, 2, 2, 2, 1),), "W b", lambda: L.Deconvolution3D(None, 3, 2)
-    ),
-    "DepthwiseConvolution2D": Case(
-        lambda: L.DepthwiseConvolution2D(2, 3, 2, pad=1),
-        (numbers(2, 2, 2, 3),),
-        "W b",
-        lambda: L.DepthwiseConvolution2D(None, 3, 2, pad=1),
-    ),
-    "DilatedConvolution2D": Case(
-        lambda: L.DilatedConvolution2D(2, 3, 2, 1, 1, 2),
-        (numbers(2, 2, 3, 3),),
-        "W b",
-        lambda: L.DilatedConvolution2D(3, 2, None, 1, 1, 2),
-    ),
-    "LSTM": Case(lambda: L.LSTM(3, 2), (numbers(4, 3),), "upward/W upward/b lateral/W", lambda: L.LSTM(2)),
-    "StatelessLSTM": Case(
-        lambda: L.StatelessLSTM(3, 2, forget_bias_init=2),
-        (numbers(4, 2), numbers(4, 2), numbers(4, 3)),
-        "upward/W upward/b lateral/W",
-        lambda: L.StatelessLSTM(2, forget_bias_init=2),
-    ),
-    "GRU": Case(lambda: L.GRU(3, 2), (numbers(4, 3),), GRU_KEYS, lambda: L.GRU(None, 2), lambda link: link(1, 2)),
-    "StatefulGRU": Case(lambda: L.StatefulGRU(3, 2), (numbers(4, 3),), GRU_KEYS, lambda: L.StatefulGRU(None, 2)),
-    "StatelessGRU": Case(
-        lambda: L.StatelessGRU(3, 2, bias_init=1),
-        (numbers(4, 2), numbers(4, 3)),
-        GRU_KEYS,
-        lambda: L.StatelessGRU(None, 2, bias_init=1),
-    ),
-    "StatefulMGU": Case(lambda: L.StatefulMGU(3, 2), (numbers(4, 3),), "W_f/W W_f/b W_h/W W_h/b"),
-    "StatelessMGU": Case(lambda: L.StatelessMGU(3, 2), (numbers(4, 2), numbers(4, 3)), "W_f/W W_f/b W_h/W W_h/b"),
-    "StatefulPeepholeLSTM": Case(
-        lambda: L.StatefulPeepholeLSTM(3, 2),
-        (numbers(4, 3),),
-        "upward/W upward/b lateral/W peep_i/W peep_f/W peep_o/W",
-        lambda: L.StatefulPeepholeLSTM(None, 2),
-    ),
-    "StatefulZoneoutLSTM": Case(
-        lambda: L.StatefulZoneoutLSTM(3, 2),
-        (numbers(4, 3),),
-        "upward/W upward/b lateral/W",
-        lambda: L.StatefulZoneoutLSTM(None, 2),
-        train=False,
-    ),
-    "ChildSumTreeLSTM": Case(
-        lambda: L.ChildSumTreeLSTM(3, 2),
-        (numbers(4, 2), numbers(4, 2, seed=1), numbers(4, 2), numbers(4, 2, seed=2), numbers(4, 3)),
-        "W_x/W W_x/b W_h_aio/W W_h_f/W",
-        lambda: L.ChildSumTreeLSTM(None, 2),
-    ),
-    "NaryTreeLSTM": Case(
-        lambda: L.NaryTreeLSTM(3, 2, 2),
-        (numbers(4, 2), numbers(4, 2, seed=1), numbers(4, 2), numbers(4, 2, seed=2), numbers(4, 3)),
-        "W_x/W W_x/b W_h1/W W_h2/W",
-        lambda: L.NaryTreeLSTM(None, 2),
-        lambda link: link(None, None, numbers(4, 3)),
-    ),
-    **{name: n_step_case(name) for name in N_STEP},
-    "Bias": Case(lambda: L.Bias(1, (3,)), (numbers(2, 3, 2),), "b"),
-    "Bias given": Case(lambda: L.Bias(0), (numbers(2, 3), numbers(2)), "", bad=lambda link: link(numbers(2, 3))),
-    "Scale": Case(lambda: L.Scale(1, (3,), bias_term=True), (numbers(2, 3, 2),), "W bias/b"),
-    "PReLU": Case(lambda: L.PReLU((3,)), (numbers(2, 3, 2),), "W", bad=lambda link: link(numbers(2, 4).astype("f"))),
-    "Swish": Case(lambda: L.Swish((3, 2), 2), (numbers(2, 3, 2),), "beta", lambda: L.Swish(None, 2)),
-    "Maxout": Case(lambda: L.Maxout(3, 2, 4), (numbers(2, 3),), "linear/W linear/b", lambda: L.Maxout(None, 2, 4)),
-    "Bilinear": Case(lambda: L.Bilinear(3, 4, 2), (numbers(5, 3), numbers(5, 4)), "W V1 V2 b"),
-    "Bilinear without bias": Case(lambda: L.Bilinear(3, 4, 2, nobias=True), (numbers(5, 3), numbers(5, 4)), "W"),
-    "Highway": Case(lambda: L.Highway(3, activate=F.tanh), (numbers(5, 3),), "plain/W plain/b transform/W transform/b"),
-    "Inception": Case(
-        lambda: L.Inception(2, 1, 2, 1, 2, 1, 2),
-        (numbers(1, 2, 3, 3),),
-        " ".join(f"{name}/{p}" for name in ("conv1", "proj3", "conv3", "proj5", "conv5", "projp") for p in "Wb"),
-        lambda: L.Inception(None, 1, 2, 1, 2, 1, 2),
-    ),
-    "InceptionBN": Case(
-        lambda: L.InceptionBN(2, 1, 2, 1, 2, 1, "avg", 2),
-        (numbers(2, 2, 3, 3),),
-        inception_keys("conv1", "proj3", "conv3", "proj33", "conv33a", "conv33b", "poolp"),
-        lambda: L.InceptionBN(None, 1, 2, 1, 2, 1, "avg", 2),
-    ),
-    "InceptionBN with a stride": Case(
-        lambda: L.InceptionBN(2, 0, 2, 1, 2, 1, "max", stride=2),
-        (numbers(2, 2, 4, 4),),
-        inception_keys("proj3", "conv3", "proj33", "conv33a", "conv33b"),
-        lambda: L.InceptionBN(None, 0, 2, 1, 2, 1, "max", stride=2),
-    ),
-    "LocalConvolution2D": Case(
-        lambda: L.LocalConvolution2D(2, 3, (3, 4), 2, (1, 2)),
-        (numbers(2, 2, 3, 4),),
-        "W b",
-        lambda: L.LocalConvolution2D(None, 3, None, 2, (1, 2)),
-    ),
-    "DeformableConvolution2D": Case(
-        lambda: L.DeformableConvolution2D(2, 3, 2, offset_initialW=0.01),
-        (numbers(1, 2, 3, 3),),
-        "offset_conv/W offset_conv/b deform_conv/W deform_conv/b",
-        lambda: L.DeformableConvolution2D(None, 3, 2, offset_initialW=0.01),
-    ),
-    "SimplifiedDropconnect": Case(
-        lambda: L.SimplifiedDropconnect(3, 2),
-        (numbers(4, 3),),
-        "W b",
-        lambda: L.SimplifiedDropconnect(None, 2),
-        draws=True,
-    ),
-    "NegativeSampling": Case(lambda: L.NegativeSampling(3, [5, 2, 1], 2), (numbers(4, 3), WORDS), "W"),
-    "BlackOut": Case(lambda: L.BlackOut(3, [5, 2, 1], 2), (numbers(4, 3), WORDS), "W", draws=True),
-    "CRF1d": Case(lambda: L.CRF1d(3), ([numbers(2, 3), numbers(1, 3)], [WORDS[:2], WORDS[:1]]), "cost"),
-    "BinaryHierarchicalSoftmax": Case(lambda: L.BinaryHierarchicalSoftmax(3, ((0, 1), 2)), (numbers(4, 3), WORDS), "W"),
-}
 
 every_link = pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
 
@@ -370,6 +128,78 @@ def test_copies_share_or_own_their_values(case: Case) -> None:
         assert one.array is own.array
         assert not np.shares_memory(other.array, own.array)
     assert [p.shape for p in drawn.params()] == [p.shape for p in link.params()]
+
+
+@every_link
+@pytest.mark.parametrize("mode", ["share", "copy", "init"])
+def test_layers_repeat(case: Case, mode: str) -> None:
+    link, inputs = made(case)
+    layers = list(link.repeat(2, mode))
+    assert [type(layer) for layer in layers] == [type(link)] * 2
+    for layer in layers:
+        assert {name: p.shape for name, p in layer.namedparams()} == {n: p.shape for n, p in link.namedparams()}
+        for (_, own), (_, one) in zip(link.namedparams(), layer.namedparams(), strict=True):
+            assert one is not own
+            assert (one.array is own.array) == (mode == "share")
+    if mode != "init":
+        with kusari.using_config("train", False):
+            same(outputs(layers[0], inputs), outputs(link, inputs))
+            same(outputs(layers[1], inputs), outputs(link, inputs))
+
+
+class Recorder(kusari.LinkHook):
+    """Write down what is called, before and after."""
+
+    name = "recorder"
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, Any, Any]] = []
+
+    def forward_preprocess(self, args: Any) -> None:
+        self.calls.append(("before", args.link, args.args))
+
+    def forward_postprocess(self, args: Any) -> None:
+        self.calls.append(("after", args.link, args.out))
+
+
+@every_link
+def test_hooks_see_calls_of_the_layer_and_of_its_parts(case: Case) -> None:
+    link, inputs = made(case)
+    local, everywhere = Recorder(), Recorder()
+    link.add_hook(local, "local")
+    with everywhere:
+        y = link(*inputs)
+    (before, first, args), (after, second, out) = local.calls
+    assert (before, first, after, second) == ("before", link, "after", link)
+    assert out is y
+    assert all(one is other for one, other in zip(args, inputs, strict=True))
+    assert (everywhere.calls[0][:2], everywhere.calls[-1][:2]) == (("before", link), ("after", link))
+    open_calls: list[Any] = []
+    for when, called, _ in everywhere.calls:
+        if when == "before":
+            open_calls.append(called)
+        else:
+            assert open_calls.pop() is called
+    assert not open_calls
+    assert {called for _, called, _ in everywhere.calls} <= set(link.links())
+    link.delete_hook("local")
+    link(*inputs)
+    assert len(local.calls) == 2
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES.values() if _from_params(case)], ids=[n for n in CASES if _from_params(CASES[n])]
+)
+def test_layers_are_made_of_arrays(case: Case) -> None:
+    link, inputs = made(case)
+    names = ("stride", "pad", "outsize", "cover_all", "dilate", "groups", "ignore_label")
+    given = {name: getattr(link, name) for name in names if hasattr(link, name)}
+    if given.get("groups") == 1:
+        del given["groups"]  # a dilated convolution takes none
+    arrays = {name: p.array for name, p in link.namedparams()}
+    twin = link.from_params(*[arrays[f"/{name}"] for name in "Wb" if f"/{name}" in arrays], **given)
+    assert type(twin) is type(link)
+    same(outputs(twin, inputs), outputs(link, inputs))
 
 
 @every_link

@@ -45,6 +45,34 @@ def test_a_part_that_is_computed_again_counts_once(layer: Any) -> None:
     np.testing.assert_array_equal(layer.avg_mean, before)
 
 
+def blocks_of_two(layer: Any, forget: Any) -> Any:
+    """Return what x goes through: a block that calls the layer twice, one alone, and one inside of another."""
+
+    def twice(x: Any) -> Any:
+        return layer(layer(x * x) + x)
+
+    def inside(x: Any) -> Any:
+        return forget(layer, F.tanh(x)) * x
+
+    return lambda x: forget(inside, forget(layer, forget(twice, x)))
+
+
+@pytest.mark.parametrize("finetune", [False, True])
+def test_batch_renormalization_computed_again_is_the_same(finetune: bool, device: Device) -> None:
+    found = []
+    for forget in (lambda function, x: function(x), F.forget):
+        layer = L.BatchRenormalization(3, rmax=2, dmax=0.5, decay=0.5).to_device(device)
+        model = blocks_of_two(lambda x, layer=layer: layer(x, finetune=finetune), forget)
+        x = kusari.Variable(device.send(X))
+        y = model(x)
+        layer.cleargrads()
+        F.sum(y * y * y).backward()
+        results = (y.array, x.grad, layer.gamma.grad, layer.beta.grad, layer.avg_mean, layer.avg_var)
+        found.append([device.backend.to_host(array) for array in results])
+    for plain, again in zip(*found, strict=True):
+        np.testing.assert_allclose(again, plain, rtol=1e-6)
+
+
 def test_fine_tuning_averages_over_all_batches() -> None:
     layer: Any = L.BatchNormalization(3)
     layer(X + 7)

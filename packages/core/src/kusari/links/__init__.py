@@ -1,5 +1,6 @@
 """Layers: links with parameters of their own."""
 
+from kusari.links import caffe as caffe
 from kusari.links.activation.maxout import Maxout as Maxout
 from kusari.links.activation.prelu import PReLU as PReLU
 from kusari.links.activation.simplified_dropconnect import SimplifiedDropconnect as SimplifiedDropconnect
@@ -31,6 +32,12 @@ from kusari.links.loss.crf1d import CRF1d as CRF1d
 from kusari.links.loss.hierarchical_softmax import BinaryHierarchicalSoftmax as BinaryHierarchicalSoftmax
 from kusari.links.loss.negative_sampling import NegativeSampling as NegativeSampling
 from kusari.links.model.classifier import Classifier as Classifier
+from kusari.links.model.vision.googlenet import GoogLeNet as GoogLeNet
+from kusari.links.model.vision.resnet import ResNet50Layers as ResNet50Layers
+from kusari.links.model.vision.resnet import ResNet101Layers as ResNet101Layers
+from kusari.links.model.vision.resnet import ResNet152Layers as ResNet152Layers
+from kusari.links.model.vision.vgg import VGG16Layers as VGG16Layers
+from kusari.links.model.vision.vgg import VGG19Layers as VGG19Layers
 from kusari.links.normalization.batch_normalization import BatchNormalization as BatchNormalization
 from kusari.links.normalization.batch_renormalization import BatchRenormalization as BatchRenormalization
 from kusari.links.normalization.decorrelated_batch_normalization import (
@@ -57,3 +64,4 @@ from kusari.links.rnn.peephole import StatefulPeepholeLSTM as StatefulPeepholeLS
 from kusari.links.rnn.tree_lstm import ChildSumTreeLSTM as ChildSumTreeLSTM
 from kusari.links.rnn.tree_lstm import NaryTreeLSTM as NaryTreeLSTM
 from kusari.links.rnn.zoneoutlstm import StatefulZoneoutLSTM as StatefulZoneoutLSTM
+from kusari.links.theano import TheanoFunction as TheanoFunction

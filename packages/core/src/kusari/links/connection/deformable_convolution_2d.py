@@ -59,7 +59,7 @@ class DeformableConvolution2D(Chain):
     ) -> None:
         super().__init__()
         height, width = per_axis("ksize", ksize, 2, at_least=1)
-        window = ((height, width), stride, pad)
+        window = (ksize, stride, pad)
         offsets = (offset_nobias, offset_initialW, offset_initial_bias)
         filters = (deform_nobias, deform_initialW, deform_initial_bias)
         with self.init_scope():

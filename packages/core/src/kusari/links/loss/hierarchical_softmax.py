@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
@@ -85,12 +84,12 @@ class BinaryHierarchicalSoftmax(Link):
         """
         if not word_counts:
             raise ValueError("create_huffman_tree(): expected at least one word")
-        order = itertools.count()
-        heap: list[tuple[float, int, Tree]] = [(count, next(order), word) for word, count in word_counts.items()]
+        # Equal counts: the part with the word that was given first. Files that hold W depend on it.
+        heap: list[tuple[float, int, Tree]] = [(n, place, word) for place, (word, n) in enumerate(word_counts.items())]
         heapq.heapify(heap)
         while len(heap) > 1:
             first, second = heapq.heappop(heap), heapq.heappop(heap)
-            heapq.heappush(heap, (first[0] + second[0], next(order), (first[2], second[2])))
+            heapq.heappush(heap, (first[0] + second[0], min(first[1], second[1]), (first[2], second[2])))
         return heap[0][2]
 
     @property

@@ -11,6 +11,7 @@ from kusari.configuration import config
 from kusari.dtypes import DTypeLike
 from kusari.functions.arguments import refuse_keywords
 from kusari.functions.normalization.batch_normalization import GONE
+from kusari.functions.util.forget import as_in_first_run
 from kusari.links.normalization.batch_normalization import BatchNormalization
 from kusari.types import Shape
 
@@ -84,6 +85,9 @@ class BatchRenormalization(BatchNormalization):
         if not config.train:
             return super().forward(x)
         x, gamma, beta = self._prepare(x)
+        assert self.avg_mean is not None
+        # The output depends on the statistics from before the batch, which this call moves on.
+        mean, var = as_in_first_run((self.avg_mean, self.avg_var))
         return F.batch_renormalization(
             x,
             gamma,
@@ -91,8 +95,8 @@ class BatchRenormalization(BatchNormalization):
             self.rmax,
             self.dmax,
             self.eps,
-            self.avg_mean,
-            self.avg_var,
+            mean,
+            var,
             self._next_decay(finetune),
             update_statistics=not config.in_recomputing,
         )

@@ -1,0 +1,1 @@
+"""Networks for images, with weights that were trained on ImageNet."""
