@@ -147,6 +147,21 @@ def test_deconvolutions_have_their_outputs_along_axis_1(array: Array, host: Host
     np.testing.assert_allclose(host(y), W.reshape(3, 8) / largest, rtol=1e-6)
 
 
+def test_spectral_normalization_under_forget() -> None:
+    """What is computed again starts from the u of the first time, though a later call has moved it on."""
+    gradients = []
+    for forget in (lambda function, x: function(x), F.forget):
+        layer = L.Linear(3, 2, initialW=np.arange(6.0).reshape(2, 3) - 2)
+        kusari.seed(0)
+        layer.add_hook(SpectralNormalization())
+        x = Variable(np.ones((1, 3), "f"))
+        y = forget(layer, x) + layer(2 * x)
+        F.sum(y * y).backward()
+        gradients.append((x.grad, layer.W.grad))
+    for plain, forgotten in zip(*gradients, strict=True):
+        np.testing.assert_allclose(forgotten, plain, rtol=1e-6)
+
+
 def test_spectral_normalization_mistakes() -> None:
     with pytest.raises(AssertionError, match="expected 1 or more"):
         SpectralNormalization(n_power_iteration=0)

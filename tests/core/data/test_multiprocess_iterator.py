@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import pickle
 import signal
@@ -249,6 +250,25 @@ def test_a_worker_killed_from_outside_is_reported_and_the_next_call_goes_on():
 def _exhaust(iterator):
     for _ in iterator:
         pass
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "text"),
+    [("complain", LookupError, "no such number"), ("kill", WorkerDied, r"was killed by SIGKILL .* at dataset\[12\]")],
+)
+def test_a_training_ends_with_what_a_worker_ends_with(how, error, text, tmp_path):
+    model = kusari.links.Linear(3, 1)
+    optimizer = kusari.optimizers.SGD(0.0).setup(model)
+    iterator = processes(data.Wanting(20, 12, how), 4)
+    updater = kusari.training.StandardUpdater(
+        iterator, optimizer, loss_func=lambda x, _: kusari.functions.sum(model(x))
+    )
+    trainer = kusari.training.Trainer(updater, (1, "epoch"), out=tmp_path)
+    with pytest.raises(error, match=text):
+        trainer.run(show_loop_exception_msg=False)
+    assert 1 <= updater.iteration <= 3  # batches are fetched ahead: a death is seen before its batch is asked for
+    assert not multiprocessing.active_children()
+    assert not segments()
 
 
 def test_a_worker_that_hangs_is_warned_of_with_its_traceback():

@@ -211,3 +211,18 @@ def test_bases_say_what_to_define():
             getattr(TabularDataset(), what)
     with pytest.raises(NotImplementedError, match="get_examples"):
         TabularDataset().get_examples(None, None)
+
+
+@pytest.mark.parametrize("kind", [tuple, dict])
+def test_a_function_is_called_once_for_a_row(kind):
+    called = []
+
+    def function(i):
+        called.append(i)
+        return {"a": i, "b": -i} if kind is dict else (i, -i)
+
+    table = from_data((("a", "b"), function), size=5)
+    rows = [table[i] for i in (3, 1)]
+    assert rows == ([{"a": 3, "b": -3}, {"a": 1, "b": -1}] if kind is dict else [(3, -3), (1, -1)])
+    assert table.mode is kind
+    assert called == [3, 1]

@@ -63,6 +63,24 @@ def test_parameters_that_it_reads_get_their_gradients(array: Array, host: Host) 
     np.testing.assert_allclose(found[1], found[0], rtol=1e-14)
 
 
+def test_grad_leaves_the_gradients_of_parameters_alone(array: Array, host: Host) -> None:
+    W, x, z = (Variable(array(np.full((2, 2), value))) for value in (3.0, 2.0, 1.0))
+
+    def nested(x: Variable) -> Variable:
+        return forget(lambda x: x * W, x) * W
+
+    for func in (lambda x: x * W, nested):
+        expected = host(grad([func(x)], [x])[0].array)
+        y = forget(func, x).sum() + (z * 2).sum()
+        (gx,) = grad([y], [x])
+        np.testing.assert_array_equal(host(gx.array), expected)
+        (gz,) = grad([y], [z])
+        np.testing.assert_array_equal(host(gz.array), np.full((2, 2), 2.0))
+        assert W.grad is None
+    forget(nested, x).sum().backward()
+    np.testing.assert_array_equal(host(W.grad), np.full((2, 2), 12.0))  # d(xW²)/dW = 2xW
+
+
 def test_second_gradients_reach_parameters(array: Array, host: Host) -> None:
     found = []
     for call in (lambda f, x: f(x), forget):

@@ -8,6 +8,7 @@ from kusari.autograd.parameter import Parameter
 from kusari.autograd.variable import Variable, as_variable, constant
 from kusari.backend import Backend
 from kusari.configuration import config
+from kusari.functions.util.forget import as_in_first_run
 from kusari.initializers import Normal
 from kusari.initializers.generate import fill
 from kusari.link_hooks.replaced_weight import ReplacedWeight, rows
@@ -97,7 +98,8 @@ class SpectralNormalization(ReplacedWeight):
         if not hasattr(link, self.vector_name):
             self._prepare(link, weight)
         matrix, device = rows(link, weight), weight.device
-        u, v = self._iterate(device.backend, matrix.array, getattr(link, self.vector_name), self.n_power_iteration)
+        (start,) = as_in_first_run((getattr(link, self.vector_name),))
+        u, v = self._iterate(device.backend, matrix.array, start, self.n_power_iteration)
         if config.train and not config.in_recomputing:
             setattr(link, self.vector_name, u)
         normal: Variable = weight / (constant(u, device) @ matrix @ constant(v, device))
