@@ -14,22 +14,22 @@ from kusari.autograd import Variable
 from kusari.backend import Backend, Device, get_device
 
 MAKE: dict[str, Callable[[], Any]] = {
-    "LSTM": lambda: L.LSTM(3, 2),
-    "StatefulGRU": lambda: L.StatefulGRU(3, 2),
-    "StatefulMGU": lambda: L.StatefulMGU(3, 2),
-    "StatefulPeepholeLSTM": lambda: L.StatefulPeepholeLSTM(3, 2),
-    "StatefulZoneoutLSTM": lambda: L.StatefulZoneoutLSTM(3, 2),
+    "LSTM": lambda: L.LSTM(3, 20),
+    "StatefulGRU": lambda: L.StatefulGRU(3, 20),
+    "StatefulMGU": lambda: L.StatefulMGU(3, 20),
+    "StatefulPeepholeLSTM": lambda: L.StatefulPeepholeLSTM(3, 20),
+    "StatefulZoneoutLSTM": lambda: L.StatefulZoneoutLSTM(3, 20),
 }
 
 
 @pytest.fixture(params=MAKE)
 def layer(request: pytest.FixtureRequest) -> Any:
-    kusari.seed(0)  # of zoneout, under which every unit might stay as it was
+    kusari.seed(0)  # of zoneout, under which some units stay as they were
     return MAKE[request.param]()
 
 
 def given_for(layer: Any) -> list[Variable]:
-    return [Variable(np.full((1, 2), 0.5, "f")) for _ in layer.states]
+    return [Variable(np.full((1, 20), 0.5, "f")) for _ in layer.states]
 
 
 def test_on_the_layer_s_device_the_very_variables_are_the_state(layer: Any) -> None:
