@@ -244,9 +244,11 @@ def compile(session: nox.Session) -> None:
 
 @nox.session(default=False, requires=["wheels"])
 def bench(session: nox.Session) -> None:
-    """Time the cost of a function call against PyTorch's, on this machine."""
+    """Time layers, training steps, sequences and the cost of a call against PyTorch's, on this machine."""
     install(session, "core", "backend-numpy[fast]", requirements=["torch==2.13.0"])
-    session.run("python", "benchmarks/overhead.py", *session.posargs)
+    session.run("python", "benchmarks/overhead.py")
+    session.run("python", "benchmarks/sequence.py", env={"OPENBLAS_NUM_THREADS": "2"})
+    session.run("python", "benchmarks/cpu.py", *session.posargs)
 
 
 @nox.session(default=False, venv_backend="none")

@@ -1,0 +1,70 @@
+"""Timing two sides in turn, in one process: what every benchmark here shares."""
+
+from __future__ import annotations
+
+import gc
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+Run = Callable[[], Any]
+
+
+def interleaved(runs: Sequence[Run], rounds: int, clock: Callable[[], float] = time.perf_counter) -> list[list[float]]:
+    """Return the seconds of each run in each round; within a round every run has its turn."""
+    for _ in range(2):
+        for run in runs:
+            run()
+    gc.collect()
+    seconds: list[list[float]] = [[] for _ in runs]
+    for _ in range(rounds):
+        for run, taken in zip(runs, seconds, strict=True):
+            start = clock()
+            run()
+            taken.append(clock() - start)
+    return seconds
+
+
+def interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """Return the median and a 90 % interval for it, from order statistics.
+
+    The interval is between the ranks that a binomial count of values below the median leaves out with 5 % each.
+
+    >>> interval(list(range(15)))
+    (7, 4, 10)
+    """
+    ordered = sorted(values)
+    n = len(ordered)
+    reach = round(1.645 * n**0.5 / 2)
+    low, high = max(n // 2 - reach, 0), min((n - 1) // 2 + reach, n - 1)
+    return statistics.median(ordered), ordered[low], ordered[high]
+
+
+def machine() -> dict[str, Any]:
+    """Return what a figure depends on."""
+    import numpy as np
+
+    found: dict[str, Any] = {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+    }
+    for package in ("torch", "numba"):
+        try:
+            found[package] = __import__(package).__version__
+        except ImportError:
+            found[package] = None
+    return found
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")

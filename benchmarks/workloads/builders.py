@@ -1,0 +1,167 @@
+"""The parts that models are built of, on each side: one architecture, written once, for both."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any, Protocol
+
+
+class Builder(Protocol):
+    """Makes layers. What they return is a link here, a module there."""
+
+    def convolution(self, i: int, o: int, window: int, stride: int = 1, pad: int = 0, groups: int = 1) -> Any: ...
+    def mlp_convolution(self, i: int, widths: tuple[int, ...], window: int, pad: int) -> Any: ...
+    def batch_norm(self, channels: int) -> Any: ...
+    def linear(self, i: int, o: int) -> Any: ...
+    def relu(self) -> Any: ...
+    def dropout(self) -> Any: ...
+    def max_pool(self, window: int, stride: int) -> Any: ...
+    def average_pool(self, window: int, stride: int) -> Any: ...
+    def global_average(self) -> Any: ...
+    def residual(self, body: Any, shortcut: Any | None) -> Any: ...
+    def sequence(self, *parts: Any) -> Any: ...
+
+
+class Kusari:
+    """Links."""
+
+    def convolution(self, i: int, o: int, window: int, stride: int = 1, pad: int = 0, groups: int = 1) -> Any:
+        import kusari.links as L
+
+        return L.Convolution2D(i, o, window, stride, pad, groups=groups)
+
+    def mlp_convolution(self, i: int, widths: tuple[int, ...], window: int, pad: int) -> Any:
+        import kusari.links as L
+
+        return L.MLPConvolution2D(i, widths, window, pad=pad)
+
+    def batch_norm(self, channels: int) -> Any:
+        import kusari.links as L
+
+        return L.BatchNormalization(channels, eps=1e-5)
+
+    def linear(self, i: int, o: int) -> Any:
+        import kusari.links as L
+
+        return L.Linear(i, o)
+
+    def relu(self) -> Any:
+        import kusari.functions as F
+
+        return F.relu
+
+    def dropout(self) -> Any:
+        import kusari.functions as F
+
+        return F.dropout
+
+    def max_pool(self, window: int, stride: int) -> Any:
+        import kusari.functions as F
+
+        return lambda x: F.max_pooling_2d(x, window, stride, cover_all=False)
+
+    def average_pool(self, window: int, stride: int) -> Any:
+        import kusari.functions as F
+
+        return lambda x: F.average_pooling_2d(x, window, stride)
+
+    def global_average(self) -> Any:
+        import kusari.functions as F
+
+        return lambda x: F.average(x, axis=(2, 3))
+
+    def residual(self, body: Any, shortcut: Any | None) -> Any:
+        import kusari
+
+        class Residual(kusari.Chain):
+            def __init__(self) -> None:
+                super().__init__()
+                with self.init_scope():
+                    self.body = body
+                    if shortcut is not None:
+                        self.shortcut = shortcut
+
+            def forward(self, x: Any) -> Any:
+                return kusari.functions.relu(self.body(x) + (x if shortcut is None else self.shortcut(x)))
+
+        return Residual()
+
+    def sequence(self, *parts: Any) -> Any:
+        import kusari
+
+        return kusari.Sequential(*parts)
+
+
+class Torch:
+    """Modules."""
+
+    def convolution(self, i: int, o: int, window: int, stride: int = 1, pad: int = 0, groups: int = 1) -> Any:
+        from torch import nn
+
+        return nn.Conv2d(i, o, window, stride, pad, groups=groups)
+
+    def mlp_convolution(self, i: int, widths: tuple[int, ...], window: int, pad: int) -> Any:
+        from torch import nn
+
+        parts: list[Any] = [nn.Conv2d(i, widths[0], window, padding=pad)]
+        for before, after in itertools.pairwise(widths):
+            parts += [nn.ReLU(), nn.Conv2d(before, after, 1)]
+        return nn.Sequential(*parts)
+
+    def batch_norm(self, channels: int) -> Any:
+        from torch import nn
+
+        return nn.BatchNorm2d(channels)
+
+    def linear(self, i: int, o: int) -> Any:
+        from torch import nn
+
+        return nn.Linear(i, o)
+
+    def relu(self) -> Any:
+        from torch import nn
+
+        return nn.ReLU()
+
+    def dropout(self) -> Any:
+        from torch import nn
+
+        return nn.Dropout()
+
+    def max_pool(self, window: int, stride: int) -> Any:
+        from torch import nn
+
+        return nn.MaxPool2d(window, stride)
+
+    def average_pool(self, window: int, stride: int) -> Any:
+        from torch import nn
+
+        return nn.AvgPool2d(window, stride)
+
+    def global_average(self) -> Any:
+        from torch import nn
+
+        class Average(nn.Module):
+            def forward(self, x: Any) -> Any:
+                return x.mean((2, 3))
+
+        return Average()
+
+    def residual(self, body: Any, shortcut: Any | None) -> Any:
+        import torch
+        from torch import nn
+
+        class Residual(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.body, self.shortcut = body, shortcut
+
+            def forward(self, x: Any) -> Any:
+                return torch.relu(self.body(x) + (x if self.shortcut is None else self.shortcut(x)))
+
+        return Residual()
+
+    def sequence(self, *parts: Any) -> Any:
+        from torch import nn
+
+        return nn.Sequential(*parts)
