@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import http.server
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +74,28 @@ def test_weights_are_found_where_they_are_kept(root: Path, library: str, suffix:
     save(folder / f"small.{suffix}", trained)
     for found in (Small(), Small(folder / f"small.{suffix}"), Small(str(folder / f"small.{suffix}"))):
         np.testing.assert_array_equal(found.conv.W.array, trained.conv.W.array)
+
+
+def test_weights_are_downloaded_once_and_checked(root: Path) -> None:
+    pytest.importorskip("pooch", reason="needs pooch")
+    served, trained = root / "served", Small(None)
+    served.mkdir()
+    save_npz(served / "small.npz", trained)
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(served))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        url = f"http://127.0.0.1:{server.server_port}/small.npz"
+        right = hashlib.sha256((served / "small.npz").read_bytes()).hexdigest()
+        try:
+            with pytest.raises(ValueError, match="hash"):
+                Small(f"{url}#sha256={'0' * 64}")
+            Small(f"{url}#sha256={right}")
+        finally:
+            server.shutdown()
+    found = Small(f"{url}#sha256={right}")  # the server is gone, the file is here
+    np.testing.assert_array_equal(found.conv.W.array, trained.conv.W.array)
+    with pytest.raises(ValueError, match=r"checksum behind the URL, as in .*small.npz#sha256="):
+        Small(url)
 
 
 @pytest.mark.parametrize(

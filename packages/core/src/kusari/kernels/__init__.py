@@ -17,6 +17,7 @@ from kusari.kernels import linalg as linalg
 from kusari.kernels import linear as linear
 from kusari.kernels import local_conv as local_conv
 from kusari.kernels import loss as loss
+from kusari.kernels import matrix_update as matrix_update
 from kusari.kernels import n_step_rnn as n_step_rnn
 from kusari.kernels import noise as noise
 from kusari.kernels import norm as norm

@@ -148,6 +148,23 @@ def msvag(
     return p - eta * (learning_rate * gamma * mean + decay * p), m, v
 
 
+@kernel(elementwise=True, donates=("p", "m"))
+def lion(
+    backend: Backend,
+    p: Array,
+    g: Array,
+    m: Array,
+    learning_rate: float,
+    beta1: float,
+    beta2: float,
+    eta: float,
+    decay: float,
+) -> tuple[Array, Array]:
+    """p ← p − η(α sign(β₁m + (1 − β₁)g) + λp), m ← β₂m + (1 − β₂)g."""
+    step = learning_rate * backend.xp.sign(m + (1 - beta1) * (g - m))
+    return p - eta * (step + decay * p), m + (1 - beta2) * (g - m)
+
+
 @kernel(elementwise=True, donates=("p", "m", "v"))
 def adam(
     backend: Backend,

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
 from kusari.optimizer.hyperparameter import Hyperparameter
-from kusari.optimizer.loss_scaling import LossScaling
 from kusari.optimizer.optimizer import Optimizer
 from kusari.optimizer.rows import update_parameters
 from kusari.serializer import AbstractSerializer
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from kusari.optimizer.update_rule import UpdateRule
 
 
-class GradientMethod(LossScaling, Optimizer):
+class GradientMethod(Optimizer):
     """Train a link by gradients.
 
     A subclass makes the rule of each parameter in `create_update_rule`, usually with ``self.hyperparam`` as the parent

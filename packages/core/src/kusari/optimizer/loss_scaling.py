@@ -9,19 +9,22 @@ from typing import TYPE_CHECKING, Any
 from kusari.configuration import config
 from kusari.errors import SynchronizationError
 from kusari.optimizer.dynamic_scale import DynamicScale
-from kusari.optimizer.optimizer import Optimizer
 
 if TYPE_CHECKING:
     from kusari.autograd.parameter import Parameter
     from kusari.autograd.variable import Variable
+    from kusari.model import Link
 
 
-class LossScaling(Optimizer):
+class LossScaling:
     """Scale the loss, and the gradients back: by a fixed number, or by one that follows what overflows.
 
     The dynamic scale and whether the last gradients overflowed stay on the device: nothing here waits for them. Hence
     a skipped update still counts in each rule's ``t``.
     """
+
+    target: Link
+    """The link that is trained: an `Optimizer` has it."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -6,27 +6,29 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
 from kusari.optimizer.hooks import TIMINGS, Hookable
+from kusari.optimizer.loss_scaling import LossScaling
 from kusari.serializer import AbstractSerializer, Deserializer
 
 if TYPE_CHECKING:
     from kusari.model import Link
 
 
-class Optimizer(Hookable):
+class Optimizer(LossScaling, Hookable):
     """Train a link: hold it, count the updates and epochs, and call hooks.
 
     A subclass says in `update` how the link's parameters change. `GradientMethod` does it by gradients and one
     `UpdateRule` per parameter.
     """
 
+    t = 0
+    """How many updates there have been."""
+    epoch = 0
+    """How many times `new_epoch` was called."""
+    use_auto_new_epoch = False
+    """The updater calls `new_epoch`, and nobody else may."""
+
     def __init__(self) -> None:
         super().__init__()
-        self.t = 0
-        """How many updates there have been."""
-        self.epoch = 0
-        """How many times `new_epoch` was called."""
-        self.use_auto_new_epoch = False
-        """The updater calls `new_epoch`, and nobody else may."""
         self._target: Link | None = None
 
     @property

@@ -8,8 +8,10 @@ from kusari.optimizers.adam_w import AdamW as AdamW
 from kusari.optimizers.ams_bound import AMSBound as AMSBound
 from kusari.optimizers.ams_grad import AMSGrad as AMSGrad
 from kusari.optimizers.corrected_momentum_sgd import CorrectedMomentumSGD as CorrectedMomentumSGD
+from kusari.optimizers.lion import Lion as Lion
 from kusari.optimizers.momentum_sgd import MomentumSGD as MomentumSGD
 from kusari.optimizers.msvag import MSVAG as MSVAG
+from kusari.optimizers.muon import Muon as Muon
 from kusari.optimizers.nesterov_ag import NesterovAG as NesterovAG
 from kusari.optimizers.rmsprop import RMSprop as RMSprop
 from kusari.optimizers.rmsprop_graves import RMSpropGraves as RMSpropGraves

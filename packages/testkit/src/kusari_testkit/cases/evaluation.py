@@ -138,6 +138,21 @@ FUNCTIONS: Final[tuple[FunctionCase, ...]] = (
     ),
     *(
         FunctionCase(
+            target=function,
+            label="given",
+            inputs=(Input((14, 3)), Input((14,), LABELS, "int32")),
+            oracle=lambda y, t, label_num, place=place: (
+                _summary(y, t, label_num)[place],
+                _summary(y, t, label_num)[3],
+            ),
+            arguments={"label_num": 3},
+            dtypes=("float64",),
+            differentiable=False,
+        )
+        for place, function in enumerate((F.precision, F.recall, F.f1_score))
+    ),
+    *(
+        FunctionCase(
             target=F.r2_score,
             label=label,
             inputs=(Input(shape), Input(shape)),

@@ -8,7 +8,8 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from kusari.kernels import update
+from kusari.kernels import matrix_update, update
+from kusari.types import Shape
 from kusari_testkit.cases.case import Case, Input
 from kusari_testkit.draw import Draw, HostArray, normal, positive, repeated
 
@@ -17,6 +18,9 @@ QUICK: Final = ("filters", "empty", "long")
 
 centered: Final = repeated(0.1, -0.2, 0.05)
 """Means whose squares stay below the mean squares that `positive` draws."""
+
+decided: Final = repeated(8.0, -12.0, 16.0)
+"""Means that are larger than what a gradient can turn: a sign is no matter of rounding."""
 
 
 class Rule(NamedTuple):
@@ -112,6 +116,13 @@ def _msvag(
     return p - eta * learning_rate * gamma * correction * m - eta * decay * p, m, v
 
 
+def _lion(
+    p: float, g: float, m: float, learning_rate: float, beta1: float, beta2: float, eta: float, decay: float
+) -> tuple[float, float]:
+    sign = float(np.sign(beta1 * m + (1 - beta1) * g))
+    return p - eta * learning_rate * sign - eta * decay * p, beta2 * m + (1 - beta2) * g
+
+
 def _adam(
     p: float,
     g: float,
@@ -153,6 +164,7 @@ def _amsgrad(
 
 
 ADAM: Final = {"step_size": 0.0625, "beta1": 0.9, "beta2": 0.99, "epsilon": 1e-3, "eta": 0.5, "decay": 0.1}
+LION: Final = {"learning_rate": 0.125, "beta1": 0.75, "beta2": 0.9, "eta": 0.5, "decay": 0.1}
 BOUND: Final = {"lower": 0.05, "upper": 0.075}
 MOMENTUM: Final = {"learning_rate": 0.125, "momentum": 0.75}
 ROOT: Final = {"learning_rate": 0.125, "epsilon": 1e-3}
@@ -178,6 +190,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(update.rmsprop_graves, _graves, (positive, centered, normal), GRAVES),
     Rule(update.smorms3, _smorms3, (positive, centered, positive), ROOT),
     Rule(update.msvag, _msvag, (normal, positive), MSVAG),
+    Rule(update.lion, _lion, (decided,), LION),
     Rule(update.adam, _adam, (normal, positive), ADAM),
     Rule(update.amsgrad, _amsgrad, (normal, positive, positive), ADAM),
     Rule(update.ada_bound, _adam, (normal, positive), {**ADAM, **BOUND}),
@@ -204,6 +217,57 @@ def _in_order(rule: Rule) -> dict[str, float]:
     return {name: rule.arguments[name] for name in names}
 
 
+def _orthogonalized(a: HostArray, steps: int) -> HostArray:
+    """Change the singular values by the polynomial, and leave the vectors as they are."""
+    u, sigma, v = np.linalg.svd(a, full_matrices=False)
+    sigma = sigma / max(1e-300, float(np.sqrt(np.sum(sigma**2))))
+    for _ in range(steps):
+        sigma = 3.4445 * sigma - 4.7750 * sigma**3 + 2.0315 * sigma**5
+    return np.asarray(u @ np.diag(sigma) @ v)
+
+
+def _muon(
+    p: HostArray,
+    g: HostArray,
+    v: HostArray,
+    learning_rate: float,
+    momentum: float,
+    steps: int,
+    eta: float,
+    decay: float,
+) -> tuple[HostArray, HostArray]:
+    v = momentum * v + g
+    rows = len(p)
+    columns = p.size // rows
+    step = _orthogonalized((g + momentum * v).reshape(rows, columns), steps).reshape(p.shape)
+    return (1 - eta * decay) * p - eta * learning_rate * math.sqrt(max(1, rows / columns)) * step, v
+
+
+MUON: Final = {"learning_rate": 0.125, "momentum": 0.75, "steps": 5, "eta": 0.5, "decay": 0.1}
+LOOSE: Final = {"float64": 1e-6, "float32": 2e-3, "float16": 3e-2, "bfloat16": 2e-1}
+"""Each step multiplies what rounding did to the smallest singular values by up to 3.4445; 1e-7 is added to the norm."""
+MATRICES: Final[dict[str, Shape]] = {"wide": (4, 7), "tall": (7, 4), "filters": (5, 3, 2, 2), "row": (1, 3)}
+
+
+def _matrix_cases() -> list[Case]:
+    made = []
+    for label, shape in MATRICES.items():
+        common: dict[str, Any] = {"label": label, "tolerance": LOOSE, "quick": label == "filters"}
+        inputs = (Input(shape), Input(shape), Input(shape))
+        made.append(Case(target=matrix_update.muon, inputs=inputs, oracle=_muon, arguments=MUON, **common))
+        flat = (shape[0], math.prod(shape[1:]))
+        made.append(
+            Case(
+                target=matrix_update.orthogonalized,
+                inputs=(Input(flat),),
+                oracle=_orthogonalized,
+                arguments={"steps": 5},
+                **common,
+            )
+        )
+    return made
+
+
 KERNELS: Final[tuple[Case, ...]] = tuple(
     Case(
         target=rule.kernel,
@@ -215,4 +279,4 @@ KERNELS: Final[tuple[Case, ...]] = tuple(
     )
     for rule in RULES
     for label, shape in SHAPES.items()
-)
+) + tuple(_matrix_cases())

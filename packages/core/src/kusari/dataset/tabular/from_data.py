@@ -72,7 +72,7 @@ def _column(name: Any, content: Any, size: int) -> TabularDataset:
         return _Values(f"_{next(_numbers)}" if name is None else name, content)
     if name is None:
         raise ValueError("a function needs the name of its column: (name, function)")
-    return _Computed((name,) if isinstance(name, str) else name, isinstance(name, str), content, size)
+    return _FunctionColumns((name,) if isinstance(name, str) else name, isinstance(name, str), content, size)
 
 
 class _Values(TabularDataset):
@@ -102,7 +102,7 @@ class _Values(TabularDataset):
         return (values,) * (1 if key_indices is None else len(key_indices))
 
 
-class _Computed(TabularDataset):
+class _FunctionColumns(TabularDataset):
     """Columns that a function of an index computes."""
 
     def __init__(self, keys: Keys, single: bool, function: Callable[[int], Any], size: int) -> None:
@@ -110,6 +110,7 @@ class _Computed(TabularDataset):
         self._single = single
         self._function = function
         self._size = size
+        self._returns_dict: bool | None = None  # known once it was called
 
     def __len__(self) -> int:
         return self._size
@@ -122,11 +123,15 @@ class _Computed(TabularDataset):
     def mode(self) -> type | None:
         if self._single:
             return None
-        return dict if self._size and isinstance(self._function(0), dict) else tuple
+        if self._returns_dict is None and self._size:
+            self.get_examples([0], None)
+        return dict if self._returns_dict else tuple
 
     def get_examples(self, indices: Rows, key_indices: tuple[int, ...] | None) -> Columns:
         rows = [self._function(row) for row in chosen(slice(None) if indices is None else indices, self._size)]
         if not self._single:
+            if rows:
+                self._returns_dict = isinstance(rows[0], dict)
             rows = [tuple(row[key] for key in self._keys) if isinstance(row, dict) else row for row in rows]
             wanted = range(len(self._keys)) if key_indices is None else key_indices
             return tuple([row[number] for row in rows] for number in wanted)

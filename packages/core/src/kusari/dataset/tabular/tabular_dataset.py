@@ -80,7 +80,8 @@ class TabularDataset(DatasetMixin):
 
     def fetch(self) -> Any:
         """Return the whole table by column: a tuple or a dict of sequences, or the one sequence."""
-        return shaped(self.mode, self.keys, self.get_examples(None, None))
+        columns = self.get_examples(None, None)  # before mode: some know it by what their function returned
+        return shaped(self.mode, self.keys, columns)
 
     def convert(self, data: Any) -> Any:
         """Turn what `fetch` returned into arrays, one for each column."""
@@ -153,7 +154,8 @@ class TabularDataset(DatasetMixin):
 
     def get_example(self, i: int) -> Any:
         (row,) = chosen([i], len(self))
-        return shaped(self.mode, self.keys, tuple(column[0] for column in self.get_examples([row], None)))
+        values = tuple(column[0] for column in self.get_examples([row], None))
+        return shaped(self.mode, self.keys, values)
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice | list | np.ndarray):

@@ -66,7 +66,8 @@ class Sliced(View):
 
     def __init__(self, dataset: TabularDataset, rows: Any, keys: Any) -> None:
         super().__init__(dataset)
-        self._rows: Rows = None if isinstance(rows, slice) and rows == slice(None) else chosen(rows, len(dataset))
+        everything = isinstance(rows, slice) and rows == slice(None)
+        self._rows: list[int] | None = None if everything else chosen(rows, len(dataset))
         self._columns: tuple[int, ...] | None = None
         self._mode = dataset.mode
         if keys is not None:
@@ -78,7 +79,7 @@ class Sliced(View):
                 self._mode = tuple
 
     def __len__(self) -> int:
-        return len(self._dataset) if self._rows is None else len(chosen(self._rows, len(self._dataset)))
+        return len(self._dataset) if self._rows is None else len(self._rows)
 
     @property
     def keys(self) -> Keys:
@@ -90,12 +91,11 @@ class Sliced(View):
         return self._mode
 
     def get_examples(self, indices: Rows, key_indices: tuple[int, ...] | None) -> Columns:
-        rows, columns = self._rows, self._columns
-        if rows is None:
-            rows = indices
-        elif indices is not None:
-            own = chosen(rows, len(self._dataset))
-            rows = [own[place] for place in chosen(indices, len(own))]
+        columns = self._columns
+        if self._rows is None or indices is None:
+            rows = indices if self._rows is None else self._rows
+        else:
+            rows = [self._rows[place] for place in chosen(indices, len(self._rows))]
         if columns is None:
             columns = key_indices
         elif key_indices is not None:

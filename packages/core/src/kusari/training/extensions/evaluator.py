@@ -14,7 +14,7 @@ from kusari.dataset.convert import concat_examples
 from kusari.reporter import DictSummary, Reporter, report, report_scope
 from kusari.training.console import screen
 from kusari.training.extension import PRIORITY_WRITER, Extension
-from kusari.training.updaters.standard_updater import by_name, call_with
+from kusari.training.updaters.standard_updater import by_name, call_with, find
 
 if TYPE_CHECKING:
     from kusari.backend.selection import DeviceLike
@@ -53,8 +53,8 @@ class Evaluator(Extension):
         *,
         progress_bar: bool = False,
     ) -> None:
-        self._iterators = by_name(iterator, "iterator")
-        self._targets = by_name(target, "target")
+        self._iterators = by_name(iterator)
+        self._targets = by_name(target)
         self.converter = converter
         self.device: Device | None = None if device is None else get_device(device)
         self.eval_hook = eval_hook
@@ -70,7 +70,7 @@ class Evaluator(Extension):
 
     def get_iterator(self, name: str) -> Any:
         """Return the iterator of that name."""
-        return self._iterators[name]
+        return find(self._iterators, name, "iterator", "the evaluator")
 
     def get_all_iterators(self) -> dict[str, Any]:
         """Return every iterator by name."""
@@ -78,7 +78,7 @@ class Evaluator(Extension):
 
     def get_target(self, name: str) -> Any:
         """Return the target of that name."""
-        return self._targets[name]
+        return find(self._targets, name, "target", "the evaluator")
 
     def get_all_targets(self) -> dict[str, Any]:
         """Return every target by name."""
@@ -102,11 +102,11 @@ class Evaluator(Extension):
 
     def evaluate(self) -> dict[str, float]:
         """Go through the main iterator once and return the means of what was reported. Subclasses may override it."""
-        function = self.eval_func or self._targets["main"]
+        function = self.eval_func or self.get_target("main")
         if self.eval_hook is not None:
             self.eval_hook(self)
         summary = DictSummary()
-        for batch in self._batches(self._iterators["main"]):
+        for batch in self._batches(self.get_iterator("main")):
             observation: dict[str, Any] = {}
             with report_scope(observation), no_backprop_mode():
                 call_with(function, self.converter(batch, self.device))

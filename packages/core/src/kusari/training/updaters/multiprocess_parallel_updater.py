@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from kusari.dataset.convert import concat_examples
 from kusari.training.updaters.standard_updater import StandardUpdater
 
 
@@ -16,7 +18,14 @@ class MultiprocessParallelUpdater(StandardUpdater):
     False
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        iterators: Any,
+        optimizer: Any,
+        converter: Callable[..., Any] = concat_examples,
+        devices: Any = None,
+        auto_new_epoch: bool = True,
+    ) -> None:
         raise RuntimeError(
             "MultiprocessParallelUpdater needs one process per GPU and NCCL, which Kusari does not drive; use "
             "ParallelUpdater(iterator, optimizer, devices={'main': 'cupy:0', 'second': 'cupy:1'}) in one process"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kusari.backend import get_device
 from kusari.dataset.convert import concat_examples
-from kusari.training.updaters.standard_updater import StandardUpdater, by_name, call_with
+from kusari.training.updaters.standard_updater import StandardUpdater, by_name, call_with, find
 
 if TYPE_CHECKING:
     from kusari.training.trainer import Trainer
@@ -57,7 +57,7 @@ class ParallelUpdater(StandardUpdater):
         assert named is not None
         if "main" not in named:
             raise ValueError(f"ParallelUpdater: one has to be named 'main'; got {', '.join(map(repr, named))}")
-        target = by_name(optimizer, "optimizer")["main"].target
+        target = find(by_name(optimizer), "main", "optimizer").target
         if devices is not None:
             models = {name: target if name == "main" else _twin(target, device) for name, device in devices.items()}
             target.to_device(devices["main"])

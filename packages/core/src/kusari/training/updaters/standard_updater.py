@@ -22,19 +22,21 @@ class StandardUpdater(Updater):
     For anything else, a second optimizer for example, override `update_core`.
 
     Args:
-        iterator: An iterator over the training set, or several by name, one of them ``main``.
-        optimizer: An optimizer, or several by name, one of them ``main``.
+        iterator: An iterator over the training set, or several by name, of which ``main`` counts the epochs.
+        optimizer: An optimizer, or several by name; without a ``main``, `update_core` has to be overridden.
         converter: ``converter(batch, device)`` makes the arrays that the loss function takes: a tuple of positional
             arguments, a dict of keywords, or one argument.
         device: Where every optimizer's target is moved. Default: they stay where they are.
         loss_func: Returns the loss. Default: the main optimizer's target.
         loss_scale: What losses are multiplied by before they are backpropagated, see ``optimizer.set_loss_scale``.
         auto_new_epoch: Call ``optimizer.new_epoch()`` when the main iterator has finished an epoch.
+        accumulate: How many batches make one update, by the mean of their losses: for batches that are larger than
+            the memory. Each update is one iteration; what links report is the last batch's.
         **kwargs: ``input_device``: where batches are sent. Default: ``device``.
 
     Raises:
         TypeError: Another keyword.
-        KeyError: No ``main`` among several.
+        ValueError: ``accumulate`` below 1.
     """
 
     def __init__(
@@ -46,13 +48,17 @@ class StandardUpdater(Updater):
         loss_func: Callable[..., Any] | None = None,
         loss_scale: float | None = None,
         auto_new_epoch: bool = True,
+        *,
+        accumulate: int = 1,
         **kwargs: Any,
     ) -> None:
+        if accumulate < 1:
+            raise ValueError(f"accumulate={accumulate}: expected how many batches make an update, 1 or more")
         input_device = kwargs.pop("input_device", None)
         if kwargs:
             raise TypeError(f"{type(self).__name__}() got unexpected keyword(s) {', '.join(kwargs)}")
-        self._iterators: dict[str, Any] = by_name(iterator, "iterator")
-        self._optimizers: dict[str, Any] = by_name(optimizer, "optimizer")
+        self._iterators: dict[str, Any] = by_name(iterator)
+        self._optimizers: dict[str, Any] = by_name(optimizer)
         self._device = None if device is None else get_device(device)
         self._input_device = self._device if input_device is None else get_device(input_device)
         if self._device is not None:
@@ -60,6 +66,7 @@ class StandardUpdater(Updater):
                 each.target.to_device(self._device)
         self.converter = converter
         self.loss_func = loss_func
+        self.accumulate = accumulate
         self.iteration = 0
         self.loss_scale = loss_scale
         if loss_scale is not None:
@@ -85,25 +92,25 @@ class StandardUpdater(Updater):
     @property
     def epoch(self) -> int:  # type: ignore[override]
         """How many times the training set was gone through."""
-        epoch: int = self._iterators["main"].epoch
+        epoch: int = self.get_iterator("main").epoch
         return epoch
 
     @property
     def epoch_detail(self) -> float:  # type: ignore[override]
         """How many times, the started one in proportion."""
-        detail: float = self._iterators["main"].epoch_detail
+        detail: float = self.get_iterator("main").epoch_detail
         return detail
 
     @property
     def previous_epoch_detail(self) -> float:
         """What ``epoch_detail`` was before the last batch."""
-        detail: float = self._iterators["main"].previous_epoch_detail
+        detail: float = self.get_iterator("main").previous_epoch_detail
         return detail
 
     @property
     def is_new_epoch(self) -> bool:
         """Whether the last batch completed an epoch."""
-        new: bool = self._iterators["main"].is_new_epoch
+        new: bool = self.get_iterator("main").is_new_epoch
         return new
 
     def get_optimizer(self, name: str) -> Optimizer:
@@ -112,7 +119,7 @@ class StandardUpdater(Updater):
         Raises:
             KeyError: There is none.
         """
-        return _find(self._optimizers, name, "optimizer")
+        return find(self._optimizers, name, "optimizer")
 
     def get_all_optimizers(self) -> dict[str, Optimizer]:
         """Return every optimizer by name."""
@@ -124,7 +131,7 @@ class StandardUpdater(Updater):
         Raises:
             KeyError: There is none.
         """
-        return _find(self._iterators, name, "iterator")
+        return find(self._iterators, name, "iterator")
 
     # Updating. -------------------------------------------------------------------------------------------------------
 
@@ -135,11 +142,25 @@ class StandardUpdater(Updater):
 
     def update_core(self) -> None:
         """Do the work of one iteration: what subclasses override."""
-        iterator, optimizer = self._iterators["main"], self._optimizers["main"]
+        iterator, optimizer = self.get_iterator("main"), self.get_optimizer("main")
+        if self.accumulate > 1:
+            self._update_by_several(iterator, optimizer)
+            return
         arguments = self.converter(iterator.next(), self._input_device)
         call_with(optimizer.update, arguments, self.loss_func or optimizer.target)
         if self.auto_new_epoch and iterator.is_new_epoch:
             optimizer.new_epoch(auto=True)
+
+    def _update_by_several(self, iterator: Any, optimizer: Any) -> None:
+        """Add up the gradients of several batches, whose graphs are there one at a time, and update once."""
+        optimizer.target.cleargrads()
+        for _ in range(self.accumulate):
+            arguments = self.converter(iterator.next(), self._input_device)
+            loss = call_with(self.loss_func or optimizer.target, arguments) / self.accumulate
+            optimizer.backpropagate(loss)
+            if self.auto_new_epoch and iterator.is_new_epoch:
+                optimizer.new_epoch(auto=True)
+        optimizer.update()
 
     def finalize(self) -> None:
         """Finalize the iterators: their threads and processes end."""
@@ -157,17 +178,9 @@ class StandardUpdater(Updater):
         self.iteration = serializer("iteration", self.iteration)
 
 
-def by_name(given: Any, what: str) -> dict[str, Any]:
-    """Return a dictionary as it is, and one object as ``main``.
-
-    Raises:
-        KeyError: A dictionary without ``main``.
-    """
-    if not isinstance(given, Mapping):
-        return {"main": given}
-    if "main" not in given:
-        raise KeyError(f"{what}: one of several has to be named 'main'; got {', '.join(map(repr, given))}")
-    return dict(given)
+def by_name(given: Any) -> dict[str, Any]:
+    """Return a dictionary as it is, and one object as ``main``."""
+    return dict(given) if isinstance(given, Mapping) else {"main": given}
 
 
 def call_with(function: Callable[..., Any], arguments: Any, *before: Any) -> Any:
@@ -179,7 +192,12 @@ def call_with(function: Callable[..., Any], arguments: Any, *before: Any) -> Any
     return function(*before, arguments)
 
 
-def _find(among: dict[str, Any], name: str, what: str) -> Any:
+def find(among: dict[str, Any], name: str, what: str, owner: str = "the updater") -> Any:
+    """Return what goes by a name.
+
+    Raises:
+        KeyError: Nothing does.
+    """
     if name not in among:
-        raise KeyError(f"the updater has no {what} {name!r}; it has {', '.join(map(repr, among))}")
+        raise KeyError(f"{owner} has no {what} {name!r}; it has {', '.join(map(repr, among)) or 'none'}")
     return among[name]

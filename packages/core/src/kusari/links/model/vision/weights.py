@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from kusari.dataset.download import ROOT_VARIABLE, get_dataset_root
+from kusari.dataset.download import ROOT_VARIABLE, cached_download, get_dataset_root
 from kusari.serializers import load_npz, load_safetensors
 
 FOLDER = Path("pfnet", "chainer", "models")
@@ -35,12 +35,16 @@ def weights_file(name: str, stem: str, pretrained_model: Any) -> Path:
     Args:
         name: The model's class, for messages.
         stem: What its file is called, without the suffix.
-        pretrained_model: ``auto``, or a path.
+        pretrained_model: ``auto``, a path, or a URL that ends with ``#sha256=…``.
 
     Raises:
         FileNotFoundError: There is none; the text says where it was looked for, and how to make it.
         NotImplementedError: A caffemodel.
+        OSError: A URL's file cannot be had.
+        ValueError: A URL without a checksum, or a file that has another one.
     """
+    if str(pretrained_model).startswith(("http://", "https://")):
+        return _downloaded(name, pretrained_model)
     if pretrained_model != "auto":
         path = Path(pretrained_model)
         if path.suffix == ".caffemodel":
@@ -59,6 +63,15 @@ def weights_file(name: str, stem: str, pretrained_model: Any) -> Path:
         " or give its path as pretrained_model; pretrained_model=None starts from random values.\n\n"
         + HOW_TO_CONVERT.format(name=name, stem=stem)
     )
+
+
+def _downloaded(name: str, url: str) -> Path:
+    """Return the file of a URL, downloaded once and checked: a stranger's weights run in somebody's model."""
+    address, _, checksum = url.partition("#")
+    kind, _, digits = checksum.partition("=")
+    if kind != "sha256" or not digits:
+        raise ValueError(f"{name}(pretrained_model={url!r}): expected a checksum behind the URL, as in {url}#sha256=…")
+    return Path(cached_download(address, f"sha256:{digits}"))
 
 
 def cannot_convert(name: str, stem: str) -> NotImplementedError:
