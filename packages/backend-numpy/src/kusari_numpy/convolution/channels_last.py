@@ -43,6 +43,23 @@ class Geometry(NamedTuple):
         """Whether each output pixel sees one input pixel, in order."""
         return all(axis == (1, 1, 0, 1) for axis in self.window)
 
+    @property
+    def padded(self) -> tuple[int, int, int]:
+        """The lengths of an image with its border: as far as any window reaches, and no shorter than the image."""
+        first, second, third = (
+            max(p + n, (o - 1) * s + (k - 1) * d + 1)
+            for n, o, (k, s, p, d) in zip(self.size, self.out, self.window, strict=True)
+        )
+        return first, second, third
+
+    @property
+    def inside(self) -> tuple[slice, slice, slice]:
+        """Where the image lies within its border."""
+        first, second, third = (
+            slice(axis[2], axis[2] + n) for n, axis in zip(self.size, self.window, strict=True)
+        )
+        return first, second, third
+
     def mirrored(self) -> Geometry:
         """Return the convolution of gy with mirrored filters that gives gx, for strides of 1."""
         axes = [(k, 1, d * (k - 1) - p, d) for k, _, p, d in self.window]
@@ -65,16 +82,27 @@ def channels_last(x: HostArray) -> HostArray:
 
 def _copy(x: HostArray) -> HostArray:
     """Return a channels-last copy of channels-first memory."""
+    n, c, *spatial = x.shape
+    return _transposed(x.reshape(n, c, math.prod(spatial))).reshape(n, *spatial, c)
+
+
+def channels_first_copy(y: HostArray, spatial: tuple[int, ...]) -> HostArray:
+    """Return dense (N, …, O) memory as an array (N, O, *spatial) of channels-first memory."""
+    n, o = len(y), y.shape[-1]
+    return _transposed(y.reshape(n, math.prod(spatial), o)).reshape(n, o, *spatial)
+
+
+def _transposed(source: HostArray) -> HostArray:
+    """Return a copy (N, B, A) of dense (N, A, B)."""
     from kusari_numpy.compiled.layout import BLOCK, transpose
 
-    n, c, *spatial = x.shape
-    copy = np.empty((n, math.prod(spatial), c), x.dtype)
-    source = x.reshape(n, c, -1)
-    bands = n * -(-c // BLOCK)
+    n, a, b = source.shape
+    copy = np.empty((n, b, a), source.dtype)
+    bands = n * -(-a // BLOCK)
     pieces = min(bands, 4 * pool().size)
     edges = [bands * piece // pieces for piece in range(pieces + 1)] if pieces else [0]
     pool().run(lambda i: transpose(source, copy, edges[i], edges[i + 1]), len(edges) - 1)
-    return copy.reshape(n, *spatial, c)
+    return copy
 
 
 def channels_first_view(y: HostArray, spatial: tuple[int, ...]) -> HostArray:

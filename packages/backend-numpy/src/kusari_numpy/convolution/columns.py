@@ -61,18 +61,22 @@ class ByPixel:
     def __init__(self, x: HostArray, geometry: Geometry) -> None:
         self.images = channels_last(x)
         self.geometry = geometry
+        self.channels = x.shape[1]
+        if not geometry.trivial:
+            bordered = np.zeros((len(x), *geometry.padded, self.channels), x.dtype)
+            bordered[(slice(None), *geometry.inside)] = self.images
+            self.images = bordered
 
     def __call__(self, first: int, last: int) -> HostArray:
         from kusari_numpy.compiled.unfold import unfold
 
-        images, geometry = self.images, self.geometry
-        channels, length = images.shape[-1], geometry.out[2]
+        images, geometry, length = self.images, self.geometry, self.geometry.out[2]
         if geometry.trivial:
-            return images.reshape(-1, channels)[first * length : last * length]
+            return images.reshape(-1, self.channels)[first * length : last * length]
         (kd, *_), (kh, *_), (kw, *_) = geometry.window
-        columns = workspace("columns", ((last - first) * length, kd * kh, kw * channels), images.dtype)
-        source = images.reshape(len(images), *geometry.size[:2], -1)
-        unfold(source, columns, first, last, geometry.out, geometry.window, channels)
+        columns = workspace("columns", ((last - first) * length, kd * kh, kw * self.channels), images.dtype)
+        source = images.reshape(*images.shape[:3], -1)
+        unfold(source, columns, first, last, geometry.out, geometry.window, self.channels)
         return columns.reshape(len(columns), -1)
 
     @staticmethod
@@ -91,8 +95,14 @@ class ByPlane:
     """Columns in the order (C, taps), from channels-first memory."""
 
     def __init__(self, x: HostArray, geometry: Geometry) -> None:
-        self.images = np.ascontiguousarray(x).reshape(*x.shape[:2], *geometry.size)
         self.geometry = geometry
+        stride = geometry.window[2][1]
+        *others, width = geometry.padded
+        width = -(-width // stride) * stride
+        bordered = np.zeros((*x.shape[:2], *others, width), x.dtype)
+        bordered[(slice(None), slice(None), *geometry.inside)] = x.reshape(*x.shape[:2], *geometry.size)
+        # Every stride-th pixel side by side, as the taps see them.
+        self.images = np.ascontiguousarray(bordered.reshape(*bordered.shape[:-1], -1, stride).swapaxes(-1, -2))
 
     def __call__(self, first: int, last: int) -> HostArray:
         from kusari_numpy.compiled.unfold import unfold_planes

@@ -80,8 +80,8 @@ class RowsConvolution(Convolution):
         geometry, c, reach = self.geometry, self.problem.x[1], len(filters)
         *others, length = geometry.out
         per_image = math.prod(others)
-        gx = np.zeros((len(rows), *geometry.size, c), rows.dtype)
-        target = gx.reshape(len(rows), *geometry.size[:2], -1)
+        bordered = np.zeros((len(rows), *geometry.padded, c), rows.dtype)
+        target = bordered.reshape(*bordered.shape[:3], -1)
         flat = rows.reshape(-1, rows.shape[-1])
         step = max(1, SIZE // (reach * length))
         (kd, *_), (kh, *_), (kw, *_) = geometry.window
@@ -95,7 +95,7 @@ class RowsConvolution(Convolution):
                 fold(spread, target, first, last, geometry.out, geometry.window, c)
 
         pool().run(work, len(rows))
-        return gx
+        return np.ascontiguousarray(bordered[(slice(None), *geometry.inside)])
 
 
 def convolve(columns: Columns, images: int, filters: HostArray, epilogue: Epilogue | None) -> HostArray:

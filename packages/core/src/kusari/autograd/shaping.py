@@ -10,6 +10,7 @@ from kusari.autograd.axes import reduced_axes
 from kusari.autograd.function_node import FunctionNode
 from kusari.autograd.type_check import expect_floating, invalid
 from kusari.autograd.variable import Variable, VariableLike, as_variable
+from kusari.kernels.reduction import average, total
 from kusari.types import Shape
 
 
@@ -52,8 +53,7 @@ class Sum(FunctionNode):
         self.keepdims = keepdims
 
     def forward(self, inputs: tuple[Any]) -> tuple[Any]:
-        (x,) = inputs
-        return (self.backend.xp.sum(x, axis=self.axis, keepdims=self.keepdims, dtype=x.dtype),)
+        return (total(self.backend, inputs[0], self.axis, self.keepdims),)
 
     def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable]:
         (g,), shape = grad_outputs, self.inputs[0].shape
@@ -72,8 +72,8 @@ class Mean(Sum):
         (x,) = inputs
         if x.size == 0:
             return (super().forward(inputs)[0] * math.nan,)
-        # The library's own mean, because a sum of float16 may overflow where the mean does not.
-        return (self.backend.xp.mean(x, axis=self.axis, keepdims=self.keepdims),)
+        # Not the sum over n: a sum of float16 may overflow where the mean does not.
+        return (average(self.backend, x, self.axis, self.keepdims),)
 
     def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable]:
         count = math.prod(self.inputs[0].shape[axis] for axis in self.axis)
@@ -107,8 +107,7 @@ class SumTo(FunctionNode):
         (x,) = inputs
         lead = x.ndim - len(self.shape)
         axes = tuple(i for i in range(x.ndim) if i < lead or (self.shape[i - lead] == 1 and x.shape[i] != 1))
-        y = self.backend.xp.sum(x, axis=axes, keepdims=True, dtype=x.dtype)
-        return (self.backend.xp.reshape(y, self.shape),)
+        return (self.backend.xp.reshape(total(self.backend, x, axes, keepdims=True), self.shape),)
 
     def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable]:
         return (broadcast_to(grad_outputs[0], self.inputs[0].shape),)

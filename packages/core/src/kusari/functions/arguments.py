@@ -1,4 +1,4 @@
-"""Reading arguments that may be one number or one per axis."""
+"""Reading and checking arguments that many functions share."""
 
 from __future__ import annotations
 
@@ -32,6 +32,16 @@ def per_axis(name: str, value: int | Sequence[int], count: int, at_least: int) -
     if any(number < at_least for number in numbers):
         raise ValueError(f"{name}={value!r}: expected numbers of at least {at_least}")
     return numbers
+
+
+def require_spatial_axes(function: str, x: Variable, count: int) -> None:
+    """Raise unless images have ``count`` spatial axes.
+
+    Raises:
+        ValueError: They have another number.
+    """
+    if x.ndim != count + 2:
+        raise ValueError(f"{function}(): x of shape {x.shape}; expected {count + 2} axes, {count} of them spatial")
 
 
 def like(x: Variable, parameter: VariableLike) -> Variable:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from kusari.backend import Backend, Family
 from kusari.kernels.activation import Activation
+from kusari.kernels.reduction import total
 from kusari.kernels.window import Window, interior, pad_channels_last, to_channels_first, to_channels_last
 from kusari.types import Array, Shape
 
@@ -100,7 +101,7 @@ class Convolution(Family[ConvolutionProblem]):
 
     def grad_bias(self, gy: Array) -> Array:
         """Return the gradient of b (O,): the sum over images and pixels."""
-        return self.backend.xp.sum(gy, axis=(0, *range(2, gy.ndim)))
+        return total(self.backend, gy, (0, *range(2, gy.ndim)))
 
     def backward(
         self, x: Array, W: Array, y: Array | None, gy: Array, wanted: tuple[bool, bool, bool]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from kusari.backend import Backend, kernel
+from kusari.kernels.reduction import total
 from kusari.types import Array, Shape
 
 Term = tuple[Array, str]
@@ -40,14 +41,14 @@ def einsum(
 
 def _sum_out(backend: Backend, term: Term, wanted: set[str]) -> Term:
     """Return the term with each label once, and without those that nobody wants."""
-    xp, (x, own) = backend.xp, term
+    x, own = term
     for label in sorted(set(own)):
         while own.count(label) > 1:
             x, own = _diagonal(backend, x, own, label)
     unwanted = tuple(axis for axis, label in enumerate(own) if label not in wanted)
     if not unwanted:
         return x, own
-    return xp.sum(x, axis=unwanted, dtype=x.dtype), "".join(label for label in own if label in wanted)
+    return total(backend, x, unwanted), "".join(label for label in own if label in wanted)
 
 
 def _diagonal(backend: Backend, x: Array, own: str, label: str) -> Term:

@@ -23,13 +23,16 @@ def count_labels(backend: Backend, labels: Array, count: int) -> Array:
 def hit_rate(backend: Backend, hits: Array, counted: Array | None) -> Array:
     """How many ``hits`` there are for each that is ``counted`` (bool; None: all), 0-d, float64; 0 where none is.
 
-    Summed in float64: float16 counts to 2048 and float32 to 16 million.
+    Counted in integers: float16 counts to 2048 and float32 to 16 million.
     """
     xp = backend.xp
-    found = xp.sum(xp.astype(hits, xp.float64))
+
+    def count(mask: Array) -> Array:
+        return xp.astype(backend.as_array(xp.count_nonzero(mask), mask), xp.float64)
+
     if counted is None:
-        return found / max(hits.size, 1)
-    return found / xp.maximum(xp.sum(xp.astype(counted, xp.float64)), 1)
+        return count(hits) / max(hits.size, 1)
+    return count(hits) / xp.maximum(count(counted), 1)
 
 
 @kernel

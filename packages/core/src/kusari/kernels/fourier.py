@@ -10,7 +10,6 @@ from kusari.types import Array
 def fourier(backend: Backend, real: Array, imag: Array, inverse: bool) -> tuple[Array, Array]:
     """y[k] = Σ x[j] e^(−2πi jk / n) along the last axis; inverse: x back from y. float32 or float64, both parts."""
     xp = backend.xp
-    dtype = xp.complex128 if real.dtype == xp.float64 else xp.complex64
-    x = xp.astype(real, dtype) + xp.astype(imag, dtype) * 1j
+    x = real + imag * 1j
     y = xp.fft.ifft(x) if inverse else xp.fft.fft(x)
     return xp.asarray(xp.real(y), copy=True), xp.asarray(xp.imag(y), copy=True)  # views with gaps, else

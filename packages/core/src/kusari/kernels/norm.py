@@ -102,12 +102,18 @@ class Normalization(Family[NormalizationProblem]):
 
     def _moments(self, x: Array) -> tuple[Array, Array, Array]:
         """Return x − mean, the mean and the variance, with axes of length 1 for those that they are over."""
-        xp, problem = self.backend.xp, self.problem
         x = self._widen(x)
-        mean = xp.sum(x, axis=problem.axes, keepdims=True) / problem.members
+        mean = self._mean(x)
         # Two passes: E[x²] − E[x]² loses all digits of float32 where the mean is 3000 deviations away from 0.
         centred = x - mean
-        return centred, mean, xp.sum(centred * centred, axis=problem.axes, keepdims=True) / problem.members
+        return centred, mean, self._mean(centred * centred)
+
+    def _mean(self, x: Array) -> Array:
+        """Return the mean over the axes, which stay with length 1; 0 of no numbers."""
+        xp, problem = self.backend.xp, self.problem
+        if any(problem.x[axis] == 0 for axis in problem.axes):
+            return xp.sum(x, axis=problem.axes, keepdims=True)
+        return xp.mean(x, axis=problem.axes, keepdims=True)
 
     def _scale(self, centred: Array, gamma: Array, beta: Array, var: Array, dtype: Any) -> Array:
         xp, problem = self.backend.xp, self.problem

@@ -77,8 +77,8 @@ class MaxPooling(Family[PoolingProblem]):
         best = taps[0]
         where: Array = xp.zeros(best.shape, dtype=xp.int32, device=x.device)
         for place, tap in enumerate(taps[1:], start=1):
-            better = (tap > best) | (xp.isnan(tap) & ~xp.isnan(best))
-            best = xp.where(better, tap, best)
+            before, best = best, xp.maximum(best, tap)  # NaN where either is
+            better = (best != before) & (before == before)
             where = xp.where(better, place, where)
         if len(taps) == 1:
             best = xp.asarray(best, copy=True)

@@ -56,14 +56,24 @@ def run_gates(
     cells: tuple[Array, ...],
 ) -> tuple[Array, Array, Gates]:
     """Return c, y and the gates, from what is fed to them (before the nonlinearities) and the previous cells."""
-    xp = backend.xp
-    opened = tuple([(xp.tanh(a), sigmoid(backend, i)) for a, i in inputs])
+    opened = tuple([(backend.xp.tanh(a), sigmoid(backend, i)) for a, i in inputs])
     kept = tuple([sigmoid(backend, f) for f in forgets])
+    return pass_gates(backend, opened, kept, sigmoid(backend, output), cells)
+
+
+def pass_gates(
+    backend: Backend,
+    opened: tuple[tuple[Array, Array], ...],
+    kept: tuple[Array, ...],
+    o: Array,
+    cells: tuple[Array, ...],
+) -> tuple[Array, Array, Gates]:
+    """Return c, y and the gates, from these after their nonlinearities, and the previous cells."""
     terms = [a * i for a, i in opened] + [f * cell for f, cell in zip(kept, cells, strict=True)]
     c = terms[0]
     for term in terms[1:]:
         c = c + term
-    o, tanh_c = sigmoid(backend, output), xp.tanh(c)
+    tanh_c = backend.xp.tanh(c)
     return c, o * tanh_c, Gates(opened, kept, o, tanh_c)
 
 

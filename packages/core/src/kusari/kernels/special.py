@@ -24,7 +24,7 @@ def _by_scipy(backend: Backend, name: str, like: Array, *arrays: Array) -> Array
             f"{name}() needs SciPy on a backend that has no such kernel: pip install kusari[scipy]"
         ) from None
     y: Any = getattr(special, name)(*arrays)
-    return backend.xp.astype(backend.xp.asarray(y), like.dtype)
+    return backend.xp.astype(backend.xp.asarray(y), like.dtype, copy=False)
 
 
 @kernel(host=True)

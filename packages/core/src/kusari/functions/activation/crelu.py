@@ -24,8 +24,7 @@ class CReLU(FunctionNode):
     def forward(self, inputs: tuple[Any]) -> tuple[Any]:
         (x,) = inputs
         self.retain_outputs((0,))
-        halves = [kernels.relu(self.backend, x), kernels.relu(self.backend, -x)]
-        return (self.backend.xp.concat(halves, axis=self.axis),)
+        return (kernels.relu(self.backend, self.backend.xp.concat([x, -x], axis=self.axis)),)
 
     def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable]:
         (y,), (gy,) = self.get_retained_outputs(), grad_outputs

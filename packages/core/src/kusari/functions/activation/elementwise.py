@@ -10,6 +10,7 @@ from kusari.autograd.variable import constant
 from kusari.configuration import current_state
 from kusari.functions.fused import FusedNode, activation_gradient
 from kusari.kernels.activation import Activation
+from kusari.kernels.reduction import total
 from kusari.types import Array, Shape
 
 
@@ -70,7 +71,7 @@ class ParametricActivation(FusedNode):
         gx, gW = self.differentiate(x, xp.reshape(W, channel_shape(W.shape, x.ndim)), grad_outputs[0].array)
         if 1 in indexes:
             others = (0, *range(1 + W.ndim, x.ndim))
-            gW = self.backend.as_array(xp.sum(gW, axis=others, dtype=W.dtype), W)
+            gW = self.backend.as_array(total(self.backend, gW, others), W)
         return tuple([constant((gx, gW)[index], self.device) for index in indexes])
 
     def compute(self, x: Array, W: Array) -> Array:

@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from kusari.autograd import FunctionNode, Variable, as_variable
+from kusari.autograd.axes import integer
 from kusari.autograd.variable import VariableLike
-from kusari.functions.array.axes import integer
 from kusari.functions.array.flatten import flatten
 from kusari.functions.array.taking import TakeGrad
 from kusari.types import Array, Shape

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kusari.autograd import Variable
+from kusari.autograd.axes import integer
 from kusari.autograd.variable import VariableLike
-from kusari.functions.array.axes import inputs_of, integer
 from kusari.functions.array.joining import Concat as Concat
+from kusari.functions.array.sequences import inputs_of
 
 
 def concat(xs: Iterable[VariableLike], axis: int = 1) -> Variable:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from kusari.autograd import FunctionNode, Variable
+from kusari.autograd.axes import integer
 from kusari.autograd.type_check import expect, expect_floating
 from kusari.autograd.variable import VariableLike
-from kusari.functions.array.axes import integer
 
 
 class Depth2Space(FunctionNode):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from kusari.autograd import FunctionNode, Variable, as_variable
+from kusari.autograd.axes import integer, normal_axis
 from kusari.autograd.type_check import invalid
 from kusari.autograd.variable import VariableLike
-from kusari.functions.array.axes import integer, normal_axis
 from kusari.types import Array, Shape
 
 
@@ -77,7 +77,7 @@ def diagonal(x: VariableLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -
     x = as_variable(x)
     if x.ndim < 2:
         raise invalid("Diagonal", "x.ndim >= 2", f"{x.ndim} < 2")
-    first, second = normal_axis("Diagonal", axis1, x.ndim), normal_axis("Diagonal", axis2, x.ndim)
+    first, second = normal_axis("diagonal", axis1, x.ndim), normal_axis("diagonal", axis2, x.ndim)
     if first == second:
         raise ValueError(f"diagonal(axis1={axis1}, axis2={axis2}): expected two different axes")
     return Diagonal(x.shape, integer("diagonal(): offset", offset), first, second).apply((x,))[0]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from kusari.autograd import Variable, as_variable
+from kusari.autograd.axes import normal_axis
 from kusari.autograd.shaping import Reshape
 from kusari.autograd.variable import VariableLike
-from kusari.functions.array.axes import normal_axis
 
 
 class ExpandDims(Reshape):
@@ -27,5 +27,5 @@ def expand_dims(x: VariableLike, axis: int) -> Variable:
     (2, 1, 3)
     """
     x = as_variable(x)
-    place = normal_axis("ExpandDims", axis, x.ndim + 1)
+    place = normal_axis("expand_dims", axis, x.ndim + 1, of="result")
     return ExpandDims((*x.shape[:place], 1, *x.shape[place:])).apply((x,))[0]

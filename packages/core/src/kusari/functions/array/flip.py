@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from kusari.autograd import FunctionNode, Variable, as_variable
+from kusari.autograd.axes import normal_axis
 from kusari.autograd.variable import VariableLike
-from kusari.functions.array.axes import normal_axis
 
 
 class Flip(FunctionNode):
@@ -38,4 +38,4 @@ def flip(x: VariableLike, axis: int) -> Variable:
            [4., 3.]])
     """
     x = as_variable(x)
-    return Flip(normal_axis("Flip", axis, x.ndim)).apply((x,))[0]
+    return Flip(normal_axis("flip", axis, x.ndim)).apply((x,))[0]

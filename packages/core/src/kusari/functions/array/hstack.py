@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from kusari.autograd import Variable
 from kusari.autograd.variable import VariableLike
-from kusari.functions.array.axes import inputs_of
 from kusari.functions.array.joining import Joining
+from kusari.functions.array.sequences import inputs_of
 from kusari.types import Shape
 
 

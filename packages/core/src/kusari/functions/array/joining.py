@@ -9,7 +9,7 @@ from kusari.autograd import FunctionNode, Variable
 from kusari.autograd.shaping import reshape
 from kusari.autograd.type_check import expect
 from kusari.errors import InvalidType
-from kusari.functions.array.axes import all_gradients, expect_same_dtype
+from kusari.functions.array.sequences import all_gradients, expect_same_dtype
 from kusari.types import Shape
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from kusari.autograd import Variable, as_variable
+from kusari.autograd.axes import normal_axes
 from kusari.autograd.shaping import Transpose
 from kusari.autograd.variable import VariableLike
-from kusari.functions.array.axes import normal_axes
 
 
 class Moveaxis(Transpose):
@@ -29,7 +29,7 @@ def moveaxis(x: VariableLike, source: int | tuple[int, ...], destination: int | 
     (3, 4, 2)
     """
     x = as_variable(x)
-    sources, destinations = (normal_axes("Moveaxis", axes, x.ndim) for axes in (source, destination))
+    sources, destinations = (normal_axes("moveaxis", axes, x.ndim) for axes in (source, destination))
     if len(sources) != len(destinations):
         raise ValueError(f"moveaxis(source={source}, destination={destination}): expected equally many axes")
     order = [axis for axis in range(x.ndim) if axis not in sources]

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from kusari.autograd import FunctionNode, Variable, as_variable
+from kusari.autograd.axes import integer
 from kusari.autograd.shaping import broadcast_to, mean
 from kusari.autograd.type_check import expect_floating
 from kusari.autograd.variable import VariableLike, constant
-from kusari.functions.array.axes import integer
 from kusari.functions.array.concat import concat
 from kusari.functions.array.taking import Take, places_on
 from kusari.types import Array

@@ -9,7 +9,7 @@ from typing import Any
 from kusari.autograd import FunctionNode, Variable
 from kusari.autograd.type_check import expect
 from kusari.autograd.variable import VariableLike
-from kusari.functions.array.axes import all_gradients, expect_same_dtype, inputs_of
+from kusari.functions.array.sequences import all_gradients, expect_same_dtype, inputs_of
 from kusari.functions.array.taking import places_on
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from kusari.autograd import FunctionNode, Variable, as_array, as_variable
+from kusari.autograd.axes import normal_axis
 from kusari.autograd.type_check import invalid
 from kusari.autograd.variable import VariableLike
 from kusari.configuration import current_state
-from kusari.functions.array.axes import normal_axis
 from kusari.types import Array
 
 
@@ -52,7 +52,7 @@ def permutate(x: VariableLike, indices: VariableLike, axis: int = 0, inv: bool =
     x, table = as_variable(x), as_variable(indices)
     if table.dtype.kind not in "iu" or table.ndim != 1:
         raise ValueError(f"permutate(): indices of {table.dtype}{list(table.shape)}: expected integers along one axis")
-    axis = normal_axis("Permutate", axis, x.ndim)
+    axis = normal_axis("permutate", axis, x.ndim)
     if x.shape[axis] != table.shape[0]:
         raise invalid("Permutate", "x.shape[axis] == len(indices)", f"{x.shape[axis]} != {table.shape[0]}")
     array = x.device.send(as_array(table))

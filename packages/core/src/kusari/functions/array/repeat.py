@@ -7,10 +7,10 @@ from itertools import repeat as times
 from typing import Any
 
 from kusari.autograd import FunctionNode, Variable, as_variable
+from kusari.autograd.axes import integer, normal_axis
 from kusari.autograd.shaping import reshape
 from kusari.autograd.shaping import sum as sum_over
 from kusari.autograd.variable import VariableLike
-from kusari.functions.array.axes import integer, normal_axis
 from kusari.functions.array.flatten import flatten
 from kusari.functions.array.taking import TakeGrad, places_on
 from kusari.types import Shape
@@ -61,7 +61,7 @@ def repeat(x: VariableLike, repeats: int | tuple[int, ...], axis: int | None = N
     x = as_variable(x)
     if axis is None:
         x, axis = flatten(x), 0
-    axis = normal_axis("Repeat", axis, x.ndim)
+    axis = normal_axis("repeat", axis, x.ndim)
     if len(counts) not in (1, x.shape[axis]):
         raise ValueError(f"repeat(repeats={repeats}): expected 1 number, or {x.shape[axis]}, one for each element")
     return Repeat(counts, axis).apply((x,))[0]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from kusari.autograd import Variable, as_variable
+from kusari.autograd.axes import integer, normal_axis
 from kusari.autograd.shaping import Transpose
 from kusari.autograd.type_check import invalid
 from kusari.autograd.variable import VariableLike
-from kusari.functions.array.axes import integer, normal_axis
 
 
 class Rollaxis(Transpose):
@@ -29,7 +29,7 @@ def rollaxis(x: VariableLike, axis: int, start: int = 0) -> Variable:
     (4, 2, 3)
     """
     x = as_variable(x)
-    rolled, place = normal_axis("Rollaxis", axis, x.ndim), integer("rollaxis(): start", start)
+    rolled, place = normal_axis("rollaxis", axis, x.ndim), integer("rollaxis(): start", start)
     if not -x.ndim <= place <= x.ndim:
         raise invalid("Rollaxis", f"-{x.ndim} <= start <= {x.ndim}", f"start = {place}")
     place = place + x.ndim if place < 0 else place

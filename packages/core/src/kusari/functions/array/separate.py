@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from kusari.autograd import FunctionNode, Variable, as_variable
+from kusari.autograd.axes import normal_axis
 from kusari.autograd.variable import VariableLike
-from kusari.functions.array.axes import all_gradients, normal_axis
+from kusari.functions.array.sequences import all_gradients
 from kusari.functions.array.stack import stack
 
 
@@ -43,5 +44,5 @@ def separate(x: VariableLike, axis: int = 0) -> tuple[Variable, ...]:
     [(2,), (2,), (2,)]
     """
     x = as_variable(x)
-    axis = normal_axis("Separate", axis, x.ndim)
+    axis = normal_axis("separate", axis, x.ndim)
     return Separate(axis).apply((x,)) if x.shape[axis] else ()

@@ -44,7 +44,7 @@ class SpatialTransformerGrid(FunctionNode):
         u = xp.linspace(-1, 1, w, dtype=dtype, device=like.device)
         v = xp.linspace(-1, 1, h, dtype=dtype, device=like.device)
         across, down = xp.meshgrid(u, v)
-        return xp.astype(xp.reshape(xp.stack([across, down, xp.ones_like(across)]), (3, h * w)), like.dtype)
+        return xp.astype(xp.reshape(xp.stack([across, down, xp.ones_like(across)]), (3, h * w)), like.dtype, copy=False)
 
 
 def spatial_transformer_grid(theta: VariableLike, output_shape: tuple[int, int], **kwargs: Any) -> Variable:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from kusari.autograd import as_variable
+from kusari.autograd.axes import integer, normal_axis
 from kusari.autograd.type_check import invalid
 from kusari.autograd.variable import VariableLike
-from kusari.functions.array.axes import integer, normal_axis
 from kusari.functions.array.joining import SplitAxis as SplitAxis
 from kusari.types import Shape
 
@@ -35,7 +35,7 @@ def split_axis(x: VariableLike, indices_or_sections: int | Sequence[int], axis: 
     [(2, 1), (2, 3), (2, 2)]
     """
     x = as_variable(x)
-    axis = normal_axis("SplitAxis", axis, x.ndim)
+    axis = normal_axis("split_axis", axis, x.ndim)
     pieces = SplitAxis(_cuts(indices_or_sections, x.shape[axis]), axis).apply((x,))
     return pieces if force_tuple or len(pieces) > 1 else pieces[0]
 

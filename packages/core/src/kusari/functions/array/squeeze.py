@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from kusari.autograd import Variable, as_variable
+from kusari.autograd.axes import normal_axes
 from kusari.autograd.shaping import Reshape
 from kusari.autograd.variable import VariableLike
-from kusari.functions.array.axes import normal_axes
 
 
 class Squeeze(Reshape):
@@ -31,7 +31,7 @@ def squeeze(x: VariableLike, axis: int | tuple[int, ...] | None = None) -> Varia
     if axis is None:
         dropped = tuple(place for place, length in enumerate(x.shape) if length == 1)
     else:
-        dropped = normal_axes("Squeeze", axis, x.ndim)
+        dropped = normal_axes("squeeze", axis, x.ndim)
     for place in dropped:
         if x.shape[place] != 1:
             raise ValueError(f"squeeze(axis={axis}): axis {place} of shape {x.shape} has not length 1")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kusari.autograd import Variable
+from kusari.autograd.axes import integer
 from kusari.autograd.variable import VariableLike
 from kusari.errors import InvalidType
-from kusari.functions.array.axes import inputs_of, integer
 from kusari.functions.array.joining import Joining
+from kusari.functions.array.sequences import inputs_of
 from kusari.types import Shape
 
 

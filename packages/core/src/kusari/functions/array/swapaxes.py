@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from kusari.autograd import Variable, as_variable
+from kusari.autograd.axes import normal_axis
 from kusari.autograd.shaping import Transpose
 from kusari.autograd.variable import VariableLike
-from kusari.functions.array.axes import normal_axis
 
 
 class Swapaxes(Transpose):
@@ -23,7 +23,7 @@ def swapaxes(x: VariableLike, axis1: int, axis2: int) -> Variable:
     (4, 3, 2)
     """
     x = as_variable(x)
-    first, second = normal_axis("Swapaxes", axis1, x.ndim), normal_axis("Swapaxes", axis2, x.ndim)
+    first, second = normal_axis("swapaxes", axis1, x.ndim), normal_axis("swapaxes", axis2, x.ndim)
     order = list(range(x.ndim))
     order[first], order[second] = second, first
     return Swapaxes(tuple(order)).apply((x,))[0]

@@ -6,10 +6,10 @@ from itertools import chain
 from typing import Any
 
 from kusari.autograd import FunctionNode, Variable
+from kusari.autograd.axes import integer
 from kusari.autograd.shaping import reshape
 from kusari.autograd.shaping import sum as sum_over
 from kusari.autograd.variable import VariableLike
-from kusari.functions.array.axes import integer
 from kusari.types import Shape
 
 

@@ -10,7 +10,7 @@ from kusari.autograd.type_check import expect, expect_floating
 from kusari.autograd.variable import VariableLike, constant
 from kusari.configuration import config, current_state
 from kusari.errors import InvalidType
-from kusari.functions.arguments import like, per_axis
+from kusari.functions.arguments import like, per_axis, require_spatial_axes
 from kusari.functions.fused import activation_gradient, activation_of
 from kusari.kernels.activation import Activation
 from kusari.kernels.conv import Convolution, ConvolutionProblem
@@ -184,16 +184,6 @@ ConvolutionStep.grad_weight_node = ConvolutionNDGradW
 
 def _along_channels(node: FunctionNode, b: Array, ndim: int) -> Array:
     return node.backend.xp.reshape(b, (1, -1, *(1 for _ in range(ndim - 2))))
-
-
-def require_spatial_axes(function: str, x: Variable, count: int) -> None:
-    """Raise unless images have ``count`` spatial axes.
-
-    Raises:
-        ValueError: They have another number.
-    """
-    if x.ndim != count + 2:
-        raise ValueError(f"{function}(): x of shape {x.shape}; expected {count + 2} axes, {count} of them spatial")
 
 
 def make_window(

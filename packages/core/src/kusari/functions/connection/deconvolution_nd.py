@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from kusari.autograd import Variable, as_variable
 from kusari.autograd.variable import VariableLike
 from kusari.errors import InvalidType
-from kusari.functions.arguments import like, per_axis
+from kusari.functions.arguments import like, per_axis, require_spatial_axes
 from kusari.functions.connection.convolution_nd import (
     ConvolutionGradInput,
     DeconvolutionND,
     make_window,
-    require_spatial_axes,
 )
 from kusari.kernels.window import Window, get_deconv_outsize
 from kusari.types import Shape

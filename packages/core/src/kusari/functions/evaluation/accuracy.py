@@ -26,7 +26,7 @@ class Accuracy(FunctionNode):
         y, t = inputs
         xp = self.backend.xp
         predicted = xp.reshape(xp.argmax(y, axis=1), t.shape)
-        hits, counted = predicted == xp.astype(t, predicted.dtype), None
+        hits, counted = predicted == t, None
         if self.ignore_label is not None:
             counted = t != self.ignore_label
             hits = hits & counted

@@ -12,6 +12,7 @@ from kusari.functions.loss.difference import Difference
 from kusari.functions.loss.reduction import check_reduce
 from kusari.functions.math.clip import Clip
 from kusari.kernels import loss as kernels
+from kusari.kernels.reduction import total
 
 
 class HuberLoss(Difference):
@@ -35,7 +36,7 @@ class HuberLoss(Difference):
         return Clip(-self.delta, self.delta).apply((difference,))[0]
 
     def reduce(self, errors: Any) -> Any:
-        return self.backend.xp.sum(errors, axis=1, dtype=errors.dtype) if self.summed else errors
+        return total(self.backend, errors, 1) if self.summed else errors
 
     def spread(self, gy: Variable) -> Variable:
         if not self.summed:

@@ -9,6 +9,7 @@ from kusari.autograd import FunctionNode, Variable, type_check
 from kusari.autograd.shaping import broadcast_to, reshape
 from kusari.autograd.type_check import expect_floating
 from kusari.autograd.variable import VariableLike
+from kusari.kernels.reduction import total
 
 
 class BatchL2NormSquared(FunctionNode):
@@ -22,7 +23,7 @@ class BatchL2NormSquared(FunctionNode):
         (x,), xp = inputs, self.backend.xp
         self.retain_inputs((0,))
         rows = xp.reshape(x, (x.shape[0], math.prod(x.shape[1:])))
-        return (xp.sum(rows * rows, axis=1, dtype=x.dtype),)
+        return (xp.astype(total(self.backend, rows * rows, 1), x.dtype, copy=False),)
 
     def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable]:
         (x,), (gy,) = self.get_retained_inputs(), grad_outputs

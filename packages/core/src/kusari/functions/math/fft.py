@@ -32,8 +32,10 @@ class FFT(FunctionNode):
         self, indexes: tuple[int, ...], grad_outputs: tuple[Variable | None, Variable | None]
     ) -> tuple[Variable, ...]:
         present = next(gy for gy in grad_outputs if gy is not None)
-        zeros = constant(self.backend.xp.zeros_like(present.array), self.device)
-        real, imag = (zeros if gy is None else gy for gy in grad_outputs)
+        real, imag = (
+            constant(self.backend.xp.zeros_like(present.array), self.device) if gy is None else gy
+            for gy in grad_outputs
+        )
         made, n = FFT(not self.inverse).apply((real, imag)), present.shape[-1]
         return tuple([made[index] * (1 / n if self.inverse else n) for index in indexes])
 

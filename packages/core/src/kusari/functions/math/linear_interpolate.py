@@ -24,7 +24,10 @@ class LinearInterpolate(FunctionNode):
 
     def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable, ...]:
         (p, x, y), (gz,) = self.get_retained_inputs(), grad_outputs
-        return tuple([(x - y) * gz if i == 0 else p * gz if i == 1 else (1 - p) * gz for i in indexes])
+        if indexes == (0,):
+            return ((x - y) * gz,)
+        gx = p * gz  # and dz/dy is what remains of gz
+        return tuple([(x - y) * gz if i == 0 else gx if i == 1 else gz - gx for i in indexes])
 
 
 def linear_interpolate(p: VariableLike, x: VariableLike, y: VariableLike) -> Variable:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from kusari.autograd import FunctionNode, Variable, as_variable
-from kusari.autograd.shaping import broadcast_to, reduced_axes, reshape
+from kusari.autograd.axes import reduced_axes
+from kusari.autograd.shaping import broadcast_to, reshape
 from kusari.autograd.type_check import expect_floating
 from kusari.autograd.variable import VariableLike
 from kusari.functions.math.elementwise import masked

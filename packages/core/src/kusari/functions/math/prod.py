@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from kusari.autograd import FunctionNode, Variable, as_variable
-from kusari.autograd.shaping import broadcast_to, reduced_axes, reshape, transpose
+from kusari.autograd.axes import reduced_axes
+from kusari.autograd.shaping import broadcast_to, reshape, transpose
 from kusari.autograd.type_check import expect_floating
 from kusari.autograd.variable import VariableLike
 from kusari.functions.math.cumprod import running_product

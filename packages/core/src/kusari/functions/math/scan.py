@@ -6,8 +6,8 @@ import operator
 from typing import Any
 
 from kusari.autograd import FunctionNode, Variable
+from kusari.autograd.axes import reduced_axes
 from kusari.autograd.operands import keep_dtype
-from kusari.autograd.shaping import reduced_axes
 from kusari.kernels import scan as kernels
 
 

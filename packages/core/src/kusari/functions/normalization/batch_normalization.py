@@ -6,7 +6,8 @@ import warnings
 from typing import Any, Final
 
 from kusari.autograd import Variable
-from kusari.autograd.shaping import cast, reduced_axes
+from kusari.autograd.axes import reduced_axes
+from kusari.autograd.shaping import cast
 from kusari.autograd.variable import VariableLike
 from kusari.functions.arguments import refuse_keywords
 from kusari.functions.fused import activation_gradient

@@ -7,7 +7,7 @@ from typing import Any
 
 from kusari.autograd import FunctionNode, Variable, as_variable
 from kusari.autograd.variable import VariableLike
-from kusari.functions.connection.convolution_nd import require_spatial_axes
+from kusari.functions.arguments import require_spatial_axes
 from kusari.functions.pooling.pooling_nd import PoolingStep, make_window
 from kusari.kernels.pooling import AveragePooling
 

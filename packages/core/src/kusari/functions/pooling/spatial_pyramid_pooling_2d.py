@@ -8,8 +8,8 @@ import operator
 from kusari.autograd import Variable, as_variable
 from kusari.autograd.shaping import reshape
 from kusari.autograd.variable import VariableLike
+from kusari.functions.arguments import require_spatial_axes
 from kusari.functions.array.concat import concat
-from kusari.functions.connection.convolution_nd import require_spatial_axes
 from kusari.functions.pooling.max_pooling_nd import max_pooling_2d
 
 

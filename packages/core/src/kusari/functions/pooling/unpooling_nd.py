@@ -9,8 +9,7 @@ from kusari.autograd import FunctionNode, Variable, as_variable
 from kusari.autograd.type_check import expect, expect_floating
 from kusari.autograd.variable import VariableLike
 from kusari.errors import InvalidType
-from kusari.functions.arguments import per_axis
-from kusari.functions.connection.convolution_nd import require_spatial_axes
+from kusari.functions.arguments import per_axis, require_spatial_axes
 from kusari.functions.pooling.pooling_nd import PoolingStep, make_window
 from kusari.kernels.pooling import Unpooling
 from kusari.kernels.window import Window, get_deconv_outsize

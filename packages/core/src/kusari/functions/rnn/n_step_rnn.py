@@ -13,8 +13,8 @@ from kusari.errors import InvalidType
 from kusari.functions.activation.relu import relu
 from kusari.functions.activation.tanh import tanh
 from kusari.functions.arguments import OLD_LIBRARIES, like, refuse_keywords
-from kusari.functions.array.axes import inputs_of
 from kusari.functions.array.concat import concat
+from kusari.functions.array.sequences import inputs_of
 from kusari.functions.array.stack import stack
 from kusari.functions.connection.linear import linear
 from kusari.functions.fused import FusedNode

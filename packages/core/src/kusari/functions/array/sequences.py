@@ -1,8 +1,7 @@
-"""What the functions of this folder share: axes, sequences of inputs, and the errors about them."""
+"""What functions of a sequence of inputs share: the checks, and the gradients that did not arrive."""
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,48 +10,6 @@ from kusari.autograd.type_check import invalid
 from kusari.autograd.variable import VariableLike, constant
 from kusari.errors import InvalidType
 from kusari.types import Shape
-
-
-def integer(argument: str, value: Any) -> int:
-    """Return an integer argument; ``argument`` names function and argument, for the message.
-
-    Raises:
-        TypeError: Not an integer.
-    """
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise TypeError(f"{argument}={value!r}: expected an integer") from None
-
-
-def normal_axis(operation: str, axis: Any, ndim: int) -> int:
-    """Return an axis counted from 0.
-
-    Raises:
-        TypeError: Not an integer.
-        InvalidType: There is no such axis.
-
-    >>> normal_axis("Flip", -1, 3)
-    2
-    """
-    number = integer(f"{operation}: axis", axis)
-    if not -ndim <= number < ndim:
-        raise invalid(operation, f"-{ndim} <= axis < {ndim}, an axis of the input", f"axis = {number}")
-    return number % ndim
-
-
-def normal_axes(operation: str, axes: Any, ndim: int) -> Shape:
-    """Return one axis or several, counted from 0.
-
-    Raises:
-        ValueError: The same axis twice.
-    """
-    numbers = tuple(
-        normal_axis(operation, axis, ndim) for axis in (axes if isinstance(axes, tuple | list) else (axes,))
-    )
-    if len(set(numbers)) != len(numbers):
-        raise ValueError(f"{operation}: axes {axes!r} name one axis twice")
-    return numbers
 
 
 def inputs_of(operation: str, xs: Iterable[VariableLike]) -> tuple[VariableLike, ...]:
