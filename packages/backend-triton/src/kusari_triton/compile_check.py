@@ -15,7 +15,7 @@ import pkgutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import kusari.kernels
 from kusari.backend import Kernel, find_kernel, kernel_names
@@ -51,35 +51,59 @@ class Result(NamedTuple):
     complaints: list[str]
 
 
+# (label, x, W, stride, pad, groups): NIN on 32×32 images, a downsampling layer, sizes that nothing divides, groups.
+SIZES: Final[Sequence[tuple[str, Shape, Shape, int, int, int]]] = (
+    ("3x3 64-128", (32, 64, 32, 32), (128, 64, 3, 3), 1, 1, 1),
+    ("1x1 192-96", (32, 192, 32, 32), (96, 192, 1, 1), 1, 0, 1),
+    ("5x5 3-192", (32, 3, 32, 32), (192, 3, 5, 5), 1, 2, 1),
+    ("7x7/2 3-64", (8, 3, 224, 224), (64, 3, 7, 7), 2, 3, 1),
+    ("3x3/2 37-53", (7, 37, 19, 23), (53, 37, 3, 3), 2, 1, 1),
+    ("3x3 64-64 groups 4", (8, 64, 32, 32), (64, 16, 3, 3), 1, 1, 4),
+    ("3x3 32 depthwise", (8, 32, 32, 32), (32, 1, 3, 3), 1, 1, 32),
+)
+PRECISIONS: Final = (("float32", "ieee"), ("float32", "tf32"), ("float16", "ieee"), ("bfloat16", "ieee"))
+
+
 def convolution_cases() -> Iterator[Case]:
     """Yield the convolution in each dtype and precision, memory format and size of interest."""
     from kusari_triton.kernels.conv import convolution_launch
 
-    # (label, x, W, stride, pad, groups): NIN on 32×32 images, a downsampling layer, sizes that nothing divides, groups.
-    sizes: Sequence[tuple[str, Shape, Shape, int, int, int]] = [
-        ("3x3 64-128", (32, 64, 32, 32), (128, 64, 3, 3), 1, 1, 1),
-        ("1x1 192-96", (32, 192, 32, 32), (96, 192, 1, 1), 1, 0, 1),
-        ("5x5 3-192", (32, 3, 32, 32), (192, 3, 5, 5), 1, 2, 1),
-        ("7x7/2 3-64", (8, 3, 224, 224), (64, 3, 7, 7), 2, 3, 1),
-        ("3x3/2 37-53", (7, 37, 19, 23), (53, 37, 3, 3), 2, 1, 1),
-        ("3x3 64-64 groups 4", (8, 64, 32, 32), (64, 16, 3, 3), 1, 1, 4),
-        ("3x3 32 depthwise", (8, 32, 32, 32), (32, 1, 3, 3), 1, 1, 32),
-    ]
-    for dtype, precision in (("float32", "ieee"), ("float32", "tf32"), ("float16", "ieee"), ("bfloat16", "ieee")):
-        for label, x, W, stride, pad, groups in sizes:
+    for label, problem, cores in _convolutions():
+        dtype = problem.dtype.name
+        W, b, y = Pointer(dtype, _dense(problem.W)), Pointer(dtype, (1,)), Pointer(dtype, _channels_last(problem.y))
+        for layout, strides in (("NCHW", _dense(problem.x)), ("channels-last", _channels_last(problem.x))):
+            launch = convolution_launch(problem, Pointer(dtype, strides), W, b, y, interpreted=False)
+            yield Case(f"convolution {label} {layout}", launch, cores)
+
+
+def gradient_cases() -> Iterator[Case]:
+    """Yield the convolution's gradients as `convolution_cases` does its forward, where they have kernels."""
+    from kusari_triton.kernels import conv_gradient as gradient
+
+    for label, problem, cores in _convolutions():
+        if gradient.why_by_definition(problem) is not None:
+            continue
+        dtype = problem.dtype.name
+        W, gx = Pointer(dtype, _dense(problem.W)), Pointer(dtype, _channels_last(problem.x))
+        partial = Pointer("float32")
+        for layout, lay in (("NCHW", _dense), ("channels-last", _channels_last)):
+            x, gy = Pointer(dtype, lay(problem.x)), Pointer(dtype, lay(problem.y))
+            launch = gradient.input_gradient_launch(problem, W, gy, gx, interpreted=False)
+            yield Case(f"gradient of input {label} {layout}", launch, cores)
+            launch = gradient.partial_gradient_launch(problem, x, gy, partial, interpreted=False)
+            yield Case(f"gradient of filters {label} {layout}", launch, cores)
+        launch = gradient.add_gradients_launch(problem, partial, Pointer(dtype), interpreted=False)
+        yield Case(f"sum of gradients of filters {label}", launch, False)
+
+
+def _convolutions() -> Iterator[tuple[str, ConvolutionProblem, bool]]:
+    """Yield each problem, named, and whether its products must run on tensor cores."""
+    for dtype, precision in PRECISIONS:
+        kind = dtype if dtype != "float32" else f"{dtype} {precision}"
+        for label, x, W, stride, pad, groups in SIZES:
             window = Window(W[2:], (stride, stride), (pad, pad), (1, 1))
             problem = ConvolutionProblem(x, W, window, host_dtype(dtype), None, groups, True, RELU, precision)
-            for layout, strides in (("NCHW", _dense(x)), ("channels-last", _channels_last(x))):
-                launch = convolution_launch(
-                    problem,
-                    Pointer(dtype, strides),
-                    Pointer(dtype, _dense(W)),
-                    Pointer(dtype, (1,)),
-                    Pointer(dtype, _channels_last(problem.y)),
-                    interpreted=False,
-                )
-                kind = dtype if dtype != "float32" else f"{dtype} {precision}"
-                yield Case(f"convolution {label} {kind} {layout}", launch, (dtype, precision) != ("float32", "ieee"))
+            yield f"{label} {kind}", problem, kind != "float32 ieee"
 
 
 def elementwise_cases(note: Callable[[str], None] = print) -> Iterator[Case]:
@@ -151,7 +175,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if requested():
         parser.error(f"{INTERPRET} is set: kernels would be interpreted, not compiled; unset it")
-    cases = [case for case in (*convolution_cases(), *elementwise_cases()) if options.only in case.name]
+    cases = [
+        case for case in (*convolution_cases(), *gradient_cases(), *elementwise_cases()) if options.only in case.name
+    ]
     if not cases:
         parser.error(f"no case has {options.only!r} in its name")
     print(f"{'kernel':52} {'chip':6} {'regs':>4} {'stack':>5} {'shared':>7}  instructions", flush=True)

@@ -14,6 +14,7 @@ from kusari.functions.array.where import where
 from kusari.functions.loss.labels import refuse_out_of_range
 from kusari.functions.loss.reduction import check_reduce
 from kusari.kernels import loss as kernels
+from kusari.kernels.reduction import total
 
 
 class SigmoidCrossEntropy(FunctionNode):
@@ -38,7 +39,7 @@ class SigmoidCrossEntropy(FunctionNode):
         self.t = xp.astype(t, x.dtype)
         self.scale = self._scale(x, t != -1)
         loss = kernels.sigmoid_cross_entropy(self.backend, x, self.t)
-        return (loss if self.reduce == "no" else xp.sum(loss * self.scale, dtype=x.dtype),)
+        return (loss if self.reduce == "no" else total(self.backend, loss * self.scale),)
 
     def _scale(self, x: Any, counted: Any) -> Any:
         """Return what each value is multiplied by: 0 where t is −1."""

@@ -16,6 +16,7 @@ from kusari.functions.fused import FusedNode
 from kusari.functions.loss.labels import refuse_out_of_range
 from kusari.functions.loss.reduction import check_reduce
 from kusari.kernels import softmax as kernels
+from kusari.kernels.reduction import total
 
 
 class SoftmaxCrossEntropy(FusedNode):
@@ -141,5 +142,5 @@ def _soft_targets(x: Variable, t: Variable, reduce: str, kind: str) -> Variable:
     loss = -(log_p * constant(target, t.device)).sum(axis=1)
     if kind == "kl-divergence":
         entropy = xp.where(target > 0, target * xp.log(xp.where(target > 0, target, 1)), 0)
-        loss = loss + constant(xp.sum(entropy, axis=1, dtype=target.dtype), t.device)
+        loss = loss + constant(total(t.backend, entropy, 1), t.device)
     return loss if reduce == "no" else loss.sum() * (1 / max(loss.size, 1))
