@@ -142,5 +142,5 @@ def _soft_targets(x: Variable, t: Variable, reduce: str, kind: str) -> Variable:
     loss = -(log_p * constant(target, t.device)).sum(axis=1)
     if kind == "kl-divergence":
         entropy = xp.where(target > 0, target * xp.log(xp.where(target > 0, target, 1)), 0)
-        loss = loss + constant(total(t.backend, entropy, 1), t.device)
+        loss = loss + constant(total(t.device.backend, entropy, 1), t.device)
     return loss if reduce == "no" else loss.sum() * (1 / max(loss.size, 1))
