@@ -9,7 +9,7 @@ import numpy as np
 
 from kusari.backend import Backend
 
-KERNEL_MODULES: Final = ("conv", "norm", "pooling")
+KERNEL_MODULES: Final = ("conv", "norm", "pooling", "scatter", "softmax")
 """Modules of ``kusari_numpy.kernels`` with a ``register(backend)``; each mirrors core's module of that name."""
 
 
