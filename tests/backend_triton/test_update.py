@@ -106,7 +106,7 @@ def test_foreach_takes_mixed_dtypes_and_layouts(backend: Backend, monkeypatch: p
 
 
 def test_foreach_runs_an_override_where_there_is_one(backend: Backend) -> None:
-    above = type(backend)("above", backend, backend.run, interpreted=True)  # type: ignore[attr-defined, call-arg]
+    above = type(backend)("above", backend, backend.launcher)  # type: ignore[attr-defined, call-arg]
     seen = []
 
     @above.implements(update.sgd)
@@ -120,13 +120,13 @@ def test_foreach_runs_an_override_where_there_is_one(backend: Backend) -> None:
 
 def _count_launches(monkeypatch: pytest.MonkeyPatch, backend: Any) -> list[tuple[int, int, int]]:
     grids: list[tuple[int, int, int]] = []
-    run = backend.run
+    run = backend.launcher.run
 
-    def counted(launch: Any) -> None:
-        grids.append(launch.grid)
-        run(launch)
+    def counted(plans: Any, key: Any, arguments: Any, make: Any) -> None:
+        grids.append(make().grid)
+        run(plans, key, arguments, make)
 
-    monkeypatch.setattr(backend, "run", counted)
+    monkeypatch.setattr(backend.launcher, "run", counted)
     monkeypatch.setattr(backend, "_expressions", {})
     backend.forget_choices()
     return grids

@@ -3,19 +3,72 @@
 from __future__ import annotations
 
 import importlib
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from kusari.backend import Backend
+from kusari.backend import Backend, Kernel
+from kusari.backend.expression import Expression, parameter_kinds, trace
+from kusari_numpy.compiled_available import compiled_available
+
+if TYPE_CHECKING:
+    from kusari_numpy.elementwise import FusedExpression
 
 KERNEL_MODULES: Final = ("conv", "norm", "pooling", "scatter", "softmax")
 """Modules of ``kusari_numpy.kernels`` with a ``register(backend)``; each mirrors core's module of that name."""
 
 
+class CompiledBackend(Backend):
+    """NumPy with numba: elementwise kernels over large arrays are one loop, and updates share the threads."""
+
+    def __init__(self) -> None:
+        super().__init__("numpy", np, (np.ndarray,), contract=1)
+        self._expressions: dict[Expression, FusedExpression] = {}
+        self._updates: dict[Kernel[..., Any], FusedExpression | None] = {}
+
+    def compile_elementwise(self, expression: Expression) -> Callable[..., Any]:
+        """Return the expression as one loop, ``(backend, *arrays, *scalars)``."""
+        from kusari_numpy.elementwise import FusedExpression
+
+        found = self._expressions.get(expression)
+        if found is None:
+            found = self._expressions[expression] = FusedExpression(expression)
+        return found
+
+    def foreach(
+        self,
+        kernel: Kernel[..., Any],
+        columns: Sequence[Sequence[Any]],
+        scalar_rows: Sequence[Sequence[float]],
+    ) -> list[tuple[Any, ...]]:
+        """Run one elementwise kernel over many rows of arrays, in pieces that all threads share."""
+        if kernel not in self._updates:
+            self._updates[kernel] = self._update(kernel)
+        fused = self._updates[kernel]
+        if fused is None:
+            return super().foreach(kernel, columns, scalar_rows)
+        rows = zip(zip(*columns, strict=True), scalar_rows, strict=True)
+        return fused.run_rows(self, [(*arrays, *scalars) for arrays, scalars in rows])
+
+    def forget_choices(self) -> None:
+        """Choose anew from here on."""
+        super().forget_choices()
+        self._updates.clear()
+
+    def _update(self, kernel: Kernel[..., Any]) -> FusedExpression | None:
+        """Return the loop of a kernel whose parameters are arrays and scalars, unless something overrides it."""
+        static = "static" in parameter_kinds(kernel.portable).values()
+        if static or not kernel.elementwise or self.explain(kernel).chosen.override.source != "compiled":
+            return None
+        expression = trace(kernel.portable, kernel.__name__, (), kernel.donates)
+        return self.compile_elementwise(expression)  # type: ignore[return-value]
+
+
 def open_backend() -> Backend:
     """Return the backend, with its overrides registered."""
-    backend = Backend("numpy", np, (np.ndarray,), contract=1)
+    plain = Backend("numpy", np, (np.ndarray,), contract=1)
+    backend = CompiledBackend() if compiled_available(plain) is True else plain
     for name in KERNEL_MODULES:
         importlib.import_module(f"kusari_numpy.kernels.{name}").register(backend)
     return backend

@@ -1,7 +1,8 @@
-"""The backend ``triton-interpret``, and why ``triton`` or it cannot be opened here."""
+"""The backends ``triton``, on a GPU, and ``triton-interpret``, and why one of them cannot be opened here."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.metadata
 from collections.abc import Callable, Sequence
@@ -11,14 +12,23 @@ from kusari.backend import Backend, Kernel, get_backend
 from kusari.backend.expression import Expression, parameter_kinds, trace
 from kusari.dtypes import DTypeLike, host_dtype
 from kusari.errors import BackendUnavailable
+from kusari.types import Shape
 from kusari_triton.interpreter import INTERPRET, requested
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from kusari.backend.random import RandomSource
+    from kusari.backend.stream import Event, Stream, Timer
     from kusari_triton.elementwise import FusedExpression
-    from kusari_triton.launch import Launch
+    from kusari_triton.gpu import CupyLauncher
+    from kusari_triton.launch import Launcher
 
 KERNEL_MODULES: Final = ("conv",)
 """Modules of ``kusari_triton.kernels`` with a ``register(backend)``; each mirrors core's module of that name."""
+
+OLDEST_CAPABILITY: Final = 80
+"""The oldest GPU: bfloat16 and tf32 came with it, and no kernel was compiled for one before."""
 
 _OLDEST: Final = (3, 6)
 _BEFORE: Final = (3, 10)
@@ -30,15 +40,22 @@ class TritonBackend(Backend):
     Args:
         name: ``triton`` or ``triton-interpret``.
         base: Whose arrays and other kernels it inherits.
-        run: What to do with a `Launch`.
-        interpreted: Blocks are chosen for the interpreter: few and large.
+        launcher: What runs a `Launch`.
     """
 
-    def __init__(self, name: str, base: Backend, run: Callable[[Launch], None], *, interpreted: bool) -> None:
+    def __init__(self, name: str, base: Backend, launcher: Launcher) -> None:
         super().__init__(name, base.xp, base=base, contract=1)
-        self.run = run
-        self.interpreted = interpreted
+        self.launcher = launcher
         self._expressions: dict[Expression, FusedExpression] = {}
+
+    def empty(self, shape: Shape, dtype: Any, device: Any) -> Any:
+        """Return an uninitialised array, for a kernel to fill; ``dtype`` and ``device`` are native."""
+        return self.xp.empty(shape, dtype=dtype, device=device)
+
+    def empty_channels_last(self, shape: Shape, like: Any) -> Any:
+        """Return an uninitialised (N, C, H, W), channels-last in memory, of ``like``'s dtype and device."""
+        n, c, h, w = shape
+        return self.xp.permute_dims(self.empty((n, h, w, c), like.dtype, like.device), (0, 3, 1, 2))
 
     def compile_elementwise(self, expression: Expression) -> Callable[..., Any]:
         """Return the expression as one fused kernel, ``(backend, *arrays, *scalars)``."""
@@ -64,7 +81,7 @@ class TritonBackend(Backend):
 
         found = self._expressions.get(expression)
         if found is None:
-            found = self._expressions[expression] = FusedExpression(expression, self.run, self.interpreted)
+            found = self._expressions[expression] = FusedExpression(expression, self.launcher)
         return found
 
 
@@ -85,6 +102,65 @@ class InterpretedBackend(TritonBackend):
         return host if host.name == "bfloat16" else super().native_dtype(host)
 
 
+class GpuBackend(TritonBackend):
+    """CuPy's arrays, Triton's kernels, launched through CuPy."""
+
+    def __init__(self, base: Backend, launcher: CupyLauncher) -> None:
+        super().__init__("triton", base, launcher)
+        self._memory = launcher.with_memory
+        self._base = base
+
+    def empty(self, shape: Shape, dtype: Any, device: Any) -> Any:
+        """Return an uninitialised array; where memory runs out, CuPy's pools are freed for it once.
+
+        Raises:
+            MemoryError: Not even then; the message has the sizes.
+        """
+        return self._memory(
+            lambda: self.xp.empty(shape, dtype=dtype, device=device), lambda: f"a new array {shape} of {dtype}"
+        )  # fmt: skip
+
+    # Devices, transfers and time are CuPy's. -------------------------------------------------------------------
+
+    def index_of(self, array: Any) -> int:
+        return self._base.index_of(array)
+
+    def use(self, index: int) -> contextlib.AbstractContextManager[None]:
+        return self._base.use(index)
+
+    def is_current(self, index: int) -> bool:
+        return self._base.is_current(index)
+
+    def to_host(self, array: Any) -> np.ndarray[Any, Any]:
+        return self._base.to_host(array)
+
+    def from_host(
+        self, array: np.ndarray[Any, Any], index: int = 0, copy: bool = True, non_blocking: bool = False
+    ) -> Any:
+        return self._base.from_host(array, index, copy, non_blocking)
+
+    def transfer(self, array: Any, index: int) -> Any:
+        return self._base.transfer(array, index)
+
+    def as_array(self, value: Any, like: Any) -> Any:
+        return self._base.as_array(value, like)
+
+    def synchronize(self, index: int = 0) -> None:
+        self._base.synchronize(index)
+
+    def current_stream(self, index: int = 0) -> Stream:
+        return self._base.current_stream(index)
+
+    def event(self) -> Event:
+        return self._base.event()
+
+    def timer(self) -> Timer:
+        return self._base.timer()
+
+    def random(self, seed: int | None = None) -> RandomSource:
+        return self._base.random(seed)
+
+
 def triton_backend(backend: Backend) -> TritonBackend:
     """Return the backend whose kernels these are: the calling one, or one that it builds on."""
     return next(link for link in backend.chain if isinstance(link, TritonBackend))
@@ -102,29 +178,39 @@ def open_interpreter() -> Backend:
             f"backend 'triton-interpret' runs where {INTERPRET}=1 was set before Python started; "
             "on a machine with a GPU use 'triton', without one 'numpy' is faster"
         )
-    from kusari_triton.launch import interpret
+    from kusari_triton.launch import Interpreter
 
-    backend = InterpretedBackend("triton-interpret", get_backend("numpy"), interpret, interpreted=True)
+    backend = InterpretedBackend("triton-interpret", get_backend("numpy"), Interpreter())
     _register_kernels(backend)
     return backend
 
 
 def open_triton() -> Backend:
-    """Say why the backend ``triton`` cannot be opened.
+    """Return the backend ``triton``.
 
     Raises:
-        BackendUnavailable: Always, in this version: kernels are interpreted and compiled, not yet launched on a GPU.
+        BackendUnavailable: Triton is missing or of another version, the environment asks for its interpreter, or
+            there is no CuPy, no GPU, or an old one.
     """
     _require_triton("triton")
     if requested():
         raise BackendUnavailable(
             f"backend 'triton' compiles its kernels, but {INTERPRET} is set; unset it, or use 'triton-interpret'"
         )
-    get_backend("cupy")  # raises, with its reason, where there is no CuPy or no GPU
-    raise BackendUnavailable(
-        "backend 'triton': this version compiles its kernels for GPUs (python -m kusari_triton.compile_check) but does "
-        f"not launch them yet; use 'cupy', or 'triton-interpret' with {INTERPRET}=1"
-    )
+    base = get_backend("cupy")  # raises, with its reason, where there is no CuPy or no GPU
+    for index, device in enumerate(base.devices()):
+        if int(device.compute_capability) < OLDEST_CAPABILITY:
+            raise BackendUnavailable(
+                f"backend 'triton' needs compute capability {OLDEST_CAPABILITY / 10} or newer, device {index} has "
+                f"{int(device.compute_capability) / 10}; use 'cupy', or hide the device with CUDA_VISIBLE_DEVICES"
+            )
+    import cupy
+
+    from kusari_triton.gpu import CupyLauncher
+
+    backend = GpuBackend(base, CupyLauncher(cupy))
+    _register_kernels(backend)
+    return backend
 
 
 def _register_kernels(backend: TritonBackend) -> None:

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from kusari_triton.interpreter import INTERPRET, requested
-from kusari_triton.launch import Launch, specialize
+from kusari_triton.compiled import compile_launch
+from kusari_triton.launch import Launch
 
 SHARED_MEMORY: Final[Mapping[int, int]] = {80: 166_912, 90: 232_448}
 """Bytes of shared memory that one block may take, by compute capability × 10 (CUDA programming guide, table of
@@ -64,19 +64,10 @@ def cross_compile(launch: Launch, capability: int) -> Resources:
 
     Raises:
         RuntimeError: The process interprets kernels, so that there is nothing to compile.
+        KernelError: It does not compile, or its arguments are not those that a launch passes.
     """
-    if requested():
-        raise RuntimeError(f"{INTERPRET} is set, and one process cannot both interpret and compile; start one without")
-    import triton
-    from triton.backends.compiler import GPUTarget
-    from triton.compiler import ASTSource
-
-    signature, constants, attributes = specialize(launch)
-    source = ASTSource(launch.function, signature=signature, constexprs=constants, attrs=attributes)
-    # Said explicitly: Triton 3.10 changes the default, and with it the numbers.
-    options = {"num_warps": launch.num_warps, "num_stages": launch.num_stages, "enable_fp_fusion": True}
-    compiled = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=options)
-    return _resources(compiled.asm["cubin"], compiled.metadata.shared)
+    compiled = compile_launch(launch, capability)
+    return _resources(compiled.cubin, compiled.shared)
 
 
 def _resources(cubin: bytes, shared: int) -> Resources:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -21,7 +21,7 @@ from kusari.backend.expression import (
     scalar_dtypes,
 )
 from kusari_triton import generated
-from kusari_triton.launch import Launch, element_strides
+from kusari_triton.launch import Launch, Launcher, element_strides
 from kusari_triton.layout import Layout, allocate, lay_out
 from kusari_triton.syntax import TRITON, operand_names, render, render_rows, scalar_names
 
@@ -43,10 +43,17 @@ class Typed:
 
     def __init__(self, expression: Expression, dtypes: Sequence[Any]) -> None:
         self.expression = expression
+        self.operands = tuple(dtypes)
         self.dtypes = infer_dtypes(expression, dtypes)
         self.outputs = self.dtypes.outputs(expression)
         self.scalars = tuple(zip(scalar_names(expression), scalar_dtypes(expression, self.dtypes, TRITON), strict=True))
+        self.launches: dict[Any, Any] = {}
         self._kernels = {1: self._load(render(expression, self.dtypes, 1))}
+
+    @property
+    def described(self) -> str:
+        """The operands' dtypes, for messages."""
+        return ", ".join(dtype.name for dtype in self.operands)
 
     @property
     def block(self) -> int:
@@ -85,10 +92,9 @@ class FusedExpression:
     What Triton cannot write (``pow``, say) runs operation by operation; the log of this module says why.
     """
 
-    def __init__(self, expression: Expression, run: Callable[[Launch], None], interpreted: bool) -> None:
+    def __init__(self, expression: Expression, launcher: Launcher) -> None:
         self.expression = expression
-        self.run = run
-        self.interpreted = interpreted
+        self.launcher = launcher
         self.scalars = prologue_function(expression)
         self._typed: dict[tuple[np.dtype[Any], ...], Typed | None] = {}
 
@@ -103,11 +109,20 @@ class FusedExpression:
             return evaluate(self.expression, backend.xp, arrays, operands[count:])
         results = self.place(backend, arrays, typed, layout)
         if layout.total:
-            scalars = self.scalars(*operands[count:])
-            block = tile(layout.total, typed.block, interpreted=self.interpreted)
-            self.run(fused_launch(typed, layout, arrays, results, scalars, block))
+            self._launch(typed, layout, arrays, results, self.scalars(*operands[count:]))
         made = tuple(result.array for result in results)
         return made if self.expression.returns_tuple else made[0]
+
+    def _launch(
+        self, typed: Typed, layout: Layout, arrays: Sequence[Any], results: Sequence[Placed], scalars: Sequence[float]
+    ) -> None:
+        block = tile(layout.total, typed.block, interpreted=self.launcher.interpreted)
+        self.launcher.run(
+            typed.launches,
+            (layout, tuple([result.walk for result in results])),
+            varying_arguments(typed, arrays, results, scalars),
+            lambda: fused_launch(typed, layout, arrays, results, scalars, block),
+        )
 
     def typed(self, dtypes: tuple[np.dtype[Any], ...]) -> Typed | None:
         """Return the expression for arrays of these dtypes; None, and say why in the log, where Triton lacks it."""
@@ -140,10 +155,7 @@ def fused_launch(
     """Return the launch of one fused kernel; ``scalars`` are the prologue's results."""
     kernel = typed.kernel(len(layout.sizes))
     array_names, result_names = operand_names(typed.expression)
-    arguments: dict[str, Any] = dict(zip(array_names, arrays, strict=True))
-    arguments |= zip(result_names, (result.array for result in results), strict=True)
-    for (name, dtype), value in zip(typed.scalars, scalars, strict=True):
-        arguments[name] = np.float64(value) if dtype.itemsize == 8 else float(value)
+    arguments = varying_arguments(typed, arrays, results, scalars)
     arguments["total"] = layout.total
     arguments |= {f"n{axis}": size for axis, size in enumerate(layout.sizes)}
     walks = [layout.strides[walk] for walk in (*range(len(arrays)), *(result.walk for result in results))]
@@ -151,7 +163,21 @@ def fused_launch(
         arguments |= {f"{name}_{axis}": stride for axis, stride in enumerate(walk)}
     arguments["INDEX"] = tl.int64 if layout.wide else tl.int32
     arguments["BLOCK"] = block
-    return Launch(kernel, (triton.cdiv(layout.total, block), 1, 1), arguments, num_warps=4, num_stages=1)
+    grid = (triton.cdiv(layout.total, block), 1, 1)
+    about = f"{typed.expression.name} {typed.described} {layout.shape}"
+    return Launch(kernel, grid, arguments, num_warps=4, num_stages=1, about=about)
+
+
+def varying_arguments(
+    typed: Typed, arrays: Sequence[Any], results: Sequence[Placed], scalars: Sequence[float]
+) -> dict[str, Any]:
+    """Return the arguments that one layout does not fix: the operands, the results and the prologue's numbers."""
+    array_names, result_names = operand_names(typed.expression)
+    arguments = dict(zip(array_names, arrays, strict=True))
+    arguments |= zip(result_names, [result.array for result in results], strict=True)
+    for (name, dtype), value in zip(typed.scalars, scalars, strict=True):
+        arguments[name] = np.float64(value) if dtype.itemsize == 8 else float(value)
+    return arguments
 
 
 def _writable_whole(array: Any, layout: Layout, walk: int) -> bool:

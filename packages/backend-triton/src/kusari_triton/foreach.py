@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -57,15 +58,18 @@ def run_rows(
         if row.size:
             groups.setdefault(typed, []).append(row)
     for typed, members in groups.items():
-        block = tile(max(row.size for row in members), typed.block, interpreted=fused.interpreted)
+        block = tile(max(row.size for row in members), typed.block, interpreted=fused.launcher.interpreted)
         tables, programs = _tabulate(typed, backend, members, block)
-        fused.run(rows_launch(typed, tables, programs, block))
+        make = functools.partial(rows_launch, typed, tables, programs, block)
+        fused.launcher.run(typed.launches, programs, tables._asdict(), make)
     return done
 
 
 def rows_launch(typed: Typed, tables: Tables, programs: int, block: int) -> Launch:
     """Return the launch of one kernel over tabulated rows."""
-    return Launch(typed.rows_kernel, (programs, 1, 1), {**tables._asdict(), "BLOCK": block}, num_warps=4, num_stages=1)
+    arguments = {**tables._asdict(), "BLOCK": block}
+    about = f"rows of {typed.expression.name} {typed.described}"
+    return Launch(typed.rows_kernel, (programs, 1, 1), arguments, num_warps=4, num_stages=1, about=about)
 
 
 def scalar_table_dtype(typed: Typed) -> np.dtype[Any]:

@@ -1,10 +1,10 @@
-"""One launch, as a value; running it on host arrays through the interpreter; what the compiler specializes it for."""
+"""One launch, as a value; what runs it; what the compiler specializes it for."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple, TypeAlias
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
@@ -60,6 +60,38 @@ class Launch(NamedTuple):
     """By parameter name: arrays (or `Pointer`), int, float (passed as float32), `numpy.float64`, and constants."""
     num_warps: int
     num_stages: int
+    about: Any = None
+    """What it computes, for messages: a Problem, or dtypes and shapes."""
+
+    def __str__(self) -> str:
+        name = getattr(self.function, "__name__", "a kernel")
+        constants = [parameter.name for parameter in self.function.params if parameter.is_constexpr]
+        configuration = ", ".join(f"{constant}={self.arguments[constant]}" for constant in constants)
+        about = "" if self.about is None else f" for {self.about}"
+        return (
+            f"kernel {name}{about} ({configuration}, grid {self.grid}, "
+            f"{self.num_warps} warps, {self.num_stages} stages)"
+        )
+
+
+class Launcher(Protocol):
+    """What runs launches."""
+
+    @property
+    def interpreted(self) -> bool:
+        """Whether tiles should be few and large, as the interpreter wants them."""
+
+    def run(
+        self, plans: dict[Any, Any], key: Hashable, arguments: Mapping[str, Any], make: Callable[[], Launch]
+    ) -> None:
+        """Run ``make()``, or what an earlier one made ready.
+
+        Args:
+            plans: The caller's; the launcher keeps what it made ready there.
+            key: With it, and the arrays' strides and alignment, all else of the launch is the same.
+            arguments: Those of the launch that vary from call to call: arrays and floating-point numbers.
+            make: Describes the launch.
+        """
 
 
 class Specialization(NamedTuple):
@@ -68,6 +100,18 @@ class Specialization(NamedTuple):
     signature: dict[str, str]
     constants: dict[str, Any]
     attributes: dict[tuple[int, ...], list[list[Any]]]
+
+
+class Interpreter:
+    """Run launches on NumPy arrays, program after program."""
+
+    interpreted: Final = True
+
+    def run(
+        self, plans: dict[Any, Any], key: Hashable, arguments: Mapping[str, Any], make: Callable[[], Launch]
+    ) -> None:
+        """Run ``make()``; nothing is kept."""
+        interpret(make())
 
 
 def interpret(launch: Launch) -> None:
@@ -120,14 +164,18 @@ def element_strides(array: Any) -> Shape | None:
 
 
 def address(array: Any) -> int:
-    """Return where a host array's first element lies, whatever the strides."""
-    return int(array.ctypes.data)
+    """Return where an array's first element lies, on the host or a GPU, whatever the strides."""
+    return int(array.ctypes.data if isinstance(array, np.ndarray) else array.data.ptr)
+
+
+def _is_array(value: Any) -> bool:
+    return hasattr(value, "strides") and not isinstance(value, np.generic)
 
 
 def _type_name(name: str, value: Any) -> str:
     if isinstance(value, Pointer):
         return f"*{ELEMENT_TYPES[value.dtype]}"
-    if isinstance(value, np.ndarray):
+    if _is_array(value):
         return f"*{ELEMENT_TYPES[value.dtype.name]}"
     if isinstance(value, bool):
         raise TypeError(f"argument {name!r} is a bool: declare it tl.constexpr")
@@ -143,6 +191,6 @@ def _type_name(name: str, value: Any) -> str:
 def _divisible(value: Any) -> bool:
     if isinstance(value, Pointer):
         return value.aligned
-    if isinstance(value, np.ndarray):
+    if _is_array(value):
         return address(value) % ALIGNMENT == 0
     return isinstance(value, int) and value % ALIGNMENT == 0

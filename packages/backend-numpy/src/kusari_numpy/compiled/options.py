@@ -17,3 +17,19 @@ def jit(function: F) -> F:
     """Compile ``function`` on its first call, without the interpreter's lock; the result is kept on disk."""
     compiled: F = njit(nogil=True, cache=True, fastmath=set(FAST_MATH), error_model="numpy")(function)
     return compiled
+
+
+EXACT_MATH: Final = frozenset({"contract", "nsz"})
+"""Products are fused into sums, which drops a rounding; otherwise as written."""
+
+
+def elementwise_jit(function: F) -> F:
+    """Compile a generated loop, as `jit` does; its results are those of the operations one by one, but for a digit."""
+    compiled: F = njit(nogil=True, cache=True, fastmath=set(EXACT_MATH), error_model="numpy")(function)
+    return compiled
+
+
+def elementwise_jit_uncached(function: F) -> F:
+    """Compile a generated loop that has no file, and so nothing to keep on disk."""
+    compiled: F = njit(nogil=True, fastmath=set(EXACT_MATH), error_model="numpy")(function)
+    return compiled

@@ -55,9 +55,7 @@ class Geometry(NamedTuple):
     @property
     def inside(self) -> tuple[slice, slice, slice]:
         """Where the image lies within its border."""
-        first, second, third = (
-            slice(axis[2], axis[2] + n) for n, axis in zip(self.size, self.window, strict=True)
-        )
+        first, second, third = (slice(axis[2], axis[2] + n) for n, axis in zip(self.size, self.window, strict=True))
         return first, second, third
 
     def mirrored(self) -> Geometry:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 from typing import Any, Final
 
 import triton
@@ -28,7 +29,6 @@ from kusari_triton.tiles import (
     Blocks,
     addressable,
     dot_precision,
-    empty_channels_last,
     interpreted_blocks,
     stride_arguments,
     window_arguments,
@@ -74,6 +74,7 @@ class TritonConvolution(Convolution):
         super().__init__(backend, problem)
         reason = why_by_definition(problem)
         self.gradients_here = reason is None
+        self.launches: dict[Any, Any] = {}
         if reason is not None:
             _log.info("gradients of %s by definition: %s", problem, reason)
 
@@ -98,37 +99,41 @@ class TritonConvolution(Convolution):
 
     def forward(self, x: Array, W: Array, b: Array | None) -> Array:
         backend, problem = self.backend, self.problem
-        runner = triton_backend(backend)
-        y = empty_channels_last(backend, problem.y, x)
+        own = triton_backend(backend)
+        y = own.empty_channels_last(problem.y, x)
         x, W = addressable(backend, x), addressable(backend, W)
         if b is not None and element_strides(b) != (1,):
             b = backend.xp.asarray(b, copy=True)
-        runner.run(convolution_launch(problem, x, W, b, y, interpreted=runner.interpreted))
+        self._run("forward", {"x": x, "W": W, "b": b, "y": y}, convolution_launch)
         activation = problem.activation
         return y if activation is None or activation == RELU else activation.apply(backend, y)
 
     def grad_input(self, W: Array, gy: Array) -> Array:
         if not self.gradients_here:
             return super().grad_input(W, gy)
-        backend, problem = self.backend, self.problem
-        runner = triton_backend(backend)
-        gx = empty_channels_last(backend, problem.x, gy)
-        W, gy = addressable(backend, W), addressable(backend, gy)
-        runner.run(input_gradient_launch(problem, W, gy, gx, interpreted=runner.interpreted))
+        gx = triton_backend(self.backend).empty_channels_last(self.problem.x, gy)
+        W, gy = addressable(self.backend, W), addressable(self.backend, gy)
+        self._run("gradient of input", {"W": W, "gy": gy, "gx": gx}, input_gradient_launch)
         return gx
 
     def grad_weight(self, x: Array, gy: Array) -> Array:
         if not self.gradients_here:
             return super().grad_weight(x, gy)
         backend, problem = self.backend, self.problem
-        xp, runner = backend.xp, triton_backend(backend)
-        _, splits, _ = split_filters(problem, interpreted=runner.interpreted)
-        partial = xp.empty((splits, math.prod(problem.W)), dtype=xp.float32, device=gy.device)
-        gW: Array = xp.empty(problem.W, dtype=gy.dtype, device=gy.device)
+        own = triton_backend(backend)
+        _, splits, _ = split_filters(problem, interpreted=own.launcher.interpreted)
+        partial = own.empty((splits, math.prod(problem.W)), backend.xp.float32, gy.device)
+        gW = own.empty(problem.W, gy.dtype, gy.device)
         x, gy = addressable(backend, x), addressable(backend, gy)
-        runner.run(partial_gradient_launch(problem, x, gy, partial, interpreted=runner.interpreted))
-        runner.run(add_gradients_launch(problem, partial, gW, interpreted=runner.interpreted))
+        self._run("gradient of filters", {"x": x, "gy": gy, "partial": partial}, partial_gradient_launch)
+        self._run("sum of gradients", {"partial": partial, "gW": gW}, add_gradients_launch)
         return gW
+
+    def _run(self, key: str, arrays: dict[str, Any], make: Callable[..., Launch]) -> None:
+        launcher = triton_backend(self.backend).launcher
+        launcher.run(
+            self.launches, key, arrays, lambda: make(self.problem, **arrays, interpreted=launcher.interpreted)
+        )  # fmt: skip
 
 
 def convolution_launch(
@@ -151,7 +156,7 @@ def convolution_launch(
         triton.cdiv(out_channels // problem.groups, blocks.columns),
         problem.groups,
     )
-    return Launch(function, grid, arguments, blocks.num_warps, blocks.num_stages)
+    return Launch(function, grid, arguments, blocks.num_warps, blocks.num_stages, problem)
 
 
 def register(backend: Backend) -> None:

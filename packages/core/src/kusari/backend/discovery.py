@@ -172,9 +172,9 @@ class Registry:
 
     def _call_only(self, plugin: Any, hook: str, **arguments: Any) -> list[Any]:
         """Call one plugin's implementation of a hook: a raising neighbour must not end the call."""
-        others = [other for other in self._manager.get_plugins() if other is not plugin]
-        answers: list[Any] = self._manager.subset_hook_caller(hook, others)(**arguments)
-        return answers
+        found = [known for known in getattr(self._manager.hook, hook).get_hookimpls() if known.plugin is plugin]
+        answers = [known.function(*(arguments[name] for name in known.argnames)) for known in found]
+        return [answer for answer in answers if answer is not None]
 
 
 def _installed() -> list[importlib.metadata.EntryPoint]:
