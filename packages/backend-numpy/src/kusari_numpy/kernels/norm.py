@@ -1,0 +1,202 @@
+"""Normalization by compiled loops: two readings of memory forward, two back, the activation on the way."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import numpy as np
+
+from kusari.backend import Backend
+from kusari.kernels.activation import RELU
+from kusari.kernels.norm import Normalization, NormalizationProblem
+from kusari_numpy.compiled_available import compiled_available
+from kusari_numpy.pieces import share
+
+HostArray = np.ndarray[Any, Any]
+
+SMALLEST: Final = 2**12
+"""Below so many numbers NumPy's calls cost no more: for (4, 16, 8, 8) 0.14 ms, and the same here."""
+BLOCK: Final = 2**14
+"""Numbers in a block of rows: 64 KiB of float32, which the second pass finds in the cache."""
+ROWS: Final = 32
+"""The least rows in a block: what blocks find, one number for each channel, must be little."""
+
+
+class CompiledNormalization(Normalization):
+    """Channels along memory's last axis as rows (M, C), else as planes (A, C, B).
+
+    Each block's mean and sum of squares around it make up the whole's (Chan, Golub, LeVeque, 1983), in double: as
+    exact as two passes, and memory is read once.
+
+    Forward and back, one thread, float32 with ReLU: (32, 64, 32, 32) channels last 4.1 and 7.9 ms, the portable
+    definition 19 and 32; channels first 4.5 and 7.5, against 19 and 37; (100, 1000) 0.43 and 0.35, against 0.65 and 2.0.
+    """
+
+    contract = 1
+
+    def __init__(self, backend: Backend, problem: NormalizationProblem) -> None:
+        super().__init__(backend, problem)
+        self.order = memory_order(problem)
+        lengths, kept = [problem.x[axis] for axis in self.order], problem.kept_axes
+        place = self.order.index(kept[0])
+        self.before, self.channels, self.behind = (
+            math.prod(part)
+            for part in (lengths[:place], lengths[place : place + len(kept)], lengths[place + len(kept) :])
+        )
+        self.rows = max(ROWS, BLOCK // self.channels)
+        """In a block."""
+        self.rectifies = problem.activation == RELU
+
+    @classmethod
+    def accepts(cls, problem: NormalizationProblem) -> bool | str:
+        """Take statistics of some axes, with γ and β of the others."""
+        if problem.dtype not in (np.float32, np.float64):
+            return f"compiled for float32 and float64; {problem.dtype} is widened by the portable definition"
+        if problem.parameter_dtype != problem.dtype:
+            return f"parameters of {problem.parameter_dtype} would widen x of {problem.dtype}"
+        if problem.parameter_axes is not None:
+            return "the loops have one scale for each mean; layer and group normalization have others"
+        if not problem.kept_axes:
+            return "one mean of everything: there are no channels to share out"
+        if math.prod(problem.x) < SMALLEST:
+            return f"fewer than {SMALLEST} numbers"
+        return True
+
+    def forward(  # type: ignore[override]
+        self, x: HostArray, gamma: HostArray, beta: HostArray
+    ) -> tuple[HostArray, HostArray, HostArray]:
+        """Return y, the mean and the variance."""
+        mean, var = self.statistics(x)
+        return self.fixed(x, gamma, beta, mean, var), mean, var
+
+    def statistics(self, x: HostArray) -> tuple[HostArray, HostArray]:  # type: ignore[override]
+        """Return the mean and the variance alone."""
+        from kusari_numpy.compiled.norm import plane_moments, row_moments
+
+        x = self._lay_out(x)
+        if x.ndim == 2:
+            means = np.empty((self._blocks, self.channels))
+            squares = np.empty((self._blocks, self.channels), x.dtype)
+            self._share_blocks(lambda first, last: row_moments(x, means, squares, first, last, self.rows))
+            counts = np.full((self._blocks, 1), self.rows, np.float64)
+            counts[-1] = self.before - self.rows * (self._blocks - 1)
+        else:
+            means, squares = (np.empty((self.before, self.channels)) for _ in range(2))
+            self._share_runs(lambda first, last: plane_moments(x, means, squares, first, last))
+            counts = np.full((self.before, 1), self.behind, np.float64)
+        with np.errstate(invalid="ignore", over="ignore"):  # the variance of an infinity is NaN, and no mistake
+            mean = np.sum(counts * means, axis=0) / self.problem.members
+            var = np.sum(squares + counts * (means - mean) ** 2, axis=0) / self.problem.members
+            return self._parameter(mean), self._parameter(var)
+
+    def fixed(  # type: ignore[override]
+        self, x: HostArray, gamma: HostArray, beta: HostArray, mean: HostArray, var: HostArray
+    ) -> HostArray:
+        """Return y under a given mean and variance."""
+        from kusari_numpy.compiled.norm import plane_scale, row_scale
+
+        x = self._lay_out(x)
+        y = np.empty_like(x)
+        scale = gamma / np.sqrt(var + self.problem.eps)
+        floor = x.dtype.type(0 if self.rectifies else -math.inf)
+        operands = (x, y, _flat(mean), _flat(scale), _flat(beta), floor)
+        if x.ndim == 2:
+            share(lambda first, last: row_scale(*operands, first, last), self.before, self.channels)
+        else:
+            self._share_runs(lambda first, last: plane_scale(*operands, first, last))
+        result = self._restore(y)
+        if self.problem.activation is not None and not self.rectifies:
+            activated: Any = self.problem.activation.apply(self.backend, result)
+            return activated  # type: ignore[no-any-return]
+        return result
+
+    def backward(  # type: ignore[override]
+        self,
+        x: HostArray,
+        gamma: HostArray,
+        mean: HostArray,
+        var: HostArray,
+        y: HostArray | None,
+        gy: HostArray,
+    ) -> tuple[HostArray, HostArray, HostArray]:
+        """Return the gradients of x, γ and β through `forward`."""
+        from kusari_numpy.compiled.norm import plane_gradient, row_gradient
+
+        activation = self.problem.activation
+        if activation is not None and not self.rectifies:
+            through: Any = activation.backpropagate(self.backend, y, gy)  # type: ignore[arg-type]
+            gy = through
+        x, gy = self._lay_out(x), self._lay_out(gy)
+        rectified = gy if y is None or not self.rectifies else self._lay_out(y)
+        centre, inverse = _flat(mean), 1 / np.sqrt(_flat(var) + self.problem.eps)
+        gbeta, products = self._sums(x, rectified, gy, centre)
+        ggamma = products * inverse
+        scale = _flat(gamma) * inverse
+        share_of_sums = scale / self.problem.members
+        factors = (scale, share_of_sums * inverse * ggamma, share_of_sums * gbeta)
+        gx = np.empty_like(x)
+        operands = (x, rectified, gy, gx, centre, factors)
+        if x.ndim == 2:
+            share(lambda a, b: row_gradient(*operands, a, b, self.rectifies), self.before, self.channels)
+        else:
+            self._share_runs(lambda a, b: plane_gradient(*operands, a, b, self.rectifies))
+        return self._restore(gx), ggamma.reshape(gamma.shape), gbeta.reshape(gamma.shape)
+
+    def _sums(self, x: HostArray, y: HostArray, gy: HostArray, mean: HostArray) -> tuple[HostArray, HostArray]:
+        """Return Σ g and Σ g (x − mean) of each channel."""
+        from kusari_numpy.compiled.norm import plane_sums, row_sums
+
+        if x.ndim == 2:
+            sums, products = (np.empty((self._blocks, self.channels), x.dtype) for _ in range(2))
+            self._share_blocks(lambda a, b: row_sums(x, y, gy, mean, sums, products, a, b, self.rows, self.rectifies))
+        else:
+            sums, products = (np.empty((self.before, self.channels)) for _ in range(2))
+            self._share_runs(lambda a, b: plane_sums(x, y, gy, mean, sums, products, a, b, self.rectifies))
+        total, product = (found.sum(axis=0, dtype=np.float64).astype(x.dtype) for found in (sums, products))
+        return total, product
+
+    @property
+    def _blocks(self) -> int:
+        return -(-self.before // self.rows)
+
+    def _share_blocks(self, work: Any) -> None:
+        share(work, self._blocks, self.rows * self.channels)
+
+    def _share_runs(self, work: Any) -> None:
+        share(work, self.before * self.channels, self.behind)
+
+    def _lay_out(self, x: HostArray) -> HostArray:
+        """Return x as dense rows (M, C) or planes (A, C, B): a view, or a copy where its memory is another's."""
+        shape = (self.before, self.channels) if self.behind == 1 else (self.before, self.channels, self.behind)
+        return np.ascontiguousarray(x.transpose(self.order)).reshape(shape)
+
+    def _restore(self, y: HostArray) -> HostArray:
+        """Return rows or planes in x's shape, as a view."""
+        lengths = [self.problem.x[axis] for axis in self.order]
+        return y.reshape(lengths).transpose(np.argsort(self.order))
+
+    def _parameter(self, flat: HostArray) -> HostArray:
+        """Return one number for each channel in the parameters' shape and dtype."""
+        return flat.astype(self.problem.dtype).reshape([self.problem.x[axis] for axis in self.problem.kept_axes])
+
+
+def memory_order(problem: NormalizationProblem) -> tuple[int, ...]:
+    """Return x's axes in the order in which the loops want its memory: as they are, or those that are kept last."""
+    kept = problem.kept_axes
+    rows = (*problem.axes, *kept)
+    if kept[-1] - kept[0] != len(kept) - 1:
+        return rows
+    if problem.strides is None:
+        return tuple(range(len(problem.x)))
+    steps = [(stride, axis) for axis, stride in enumerate(problem.strides) if problem.x[axis] > 1]
+    return rows if steps and min(steps)[1] in kept else tuple(range(len(problem.x)))
+
+
+def _flat(a: HostArray) -> HostArray:
+    return np.ascontiguousarray(a).reshape(-1)
+
+
+def register(backend: Backend) -> None:
+    """Register the override of normalization."""
+    backend.implements(Normalization, available=compiled_available)(CompiledNormalization)

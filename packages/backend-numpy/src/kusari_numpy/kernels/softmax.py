@@ -1,0 +1,112 @@
+"""Softmax cross entropy, some rows at a time: every array but two stays in the cache."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from kusari.backend import Backend
+from kusari.kernels.softmax import SoftmaxCrossEntropy, SoftmaxCrossEntropyProblem
+from kusari_numpy.pieces import share
+
+HostArray = np.ndarray[Any, Any]
+
+
+class Exponentials(NamedTuple):
+    """What is kept for backward: softmax(x) = rows / sums."""
+
+    rows: HostArray
+    """(M, C): exp(x − max x); 0 where the label does not count."""
+    sums: HostArray
+    """(M,)."""
+
+
+class RowsSoftmaxCrossEntropy(SoftmaxCrossEntropy):
+    """Forward reads the scores and writes their exponentials, backward reads these and writes the gradient.
+
+    The portable definition goes over memory eight times forward and six times back, and takes each exponential twice.
+    A loop of numba's own is no faster: its exponential is no vector instruction, NumPy's is. 700 rows of 10,000 classes,
+    float32, on one thread: 26 ms forward and 8 back, the portable definition 37 and 47.
+    """
+
+    contract = 1
+
+    @classmethod
+    def accepts(cls, problem: SoftmaxCrossEntropyProblem) -> bool | str:
+        """Take float32 and float64."""
+        if problem.dtype not in (np.float32, np.float64):
+            return f"sums in float32 and float64; {problem.dtype} keeps the portable definition's roundings"
+        if 0 in problem.x:
+            return "nothing to compute"
+        return True
+
+    def forward(self, x: HostArray, t: HostArray, weight: HostArray | None) -> tuple[HostArray, Any]:  # type: ignore[override]
+        """Return the loss and what `grad_input` wants kept."""
+        scores = _rows(x)
+        if scores is None:  # classes lie far apart in memory: a copy would cost what it saves
+            portable: tuple[HostArray, Any] = super().forward(x, t, weight)  # type: ignore[assignment, arg-type]
+            return portable
+        counted = t != self.problem.ignore_label
+        label = np.where(counted, t, 0).astype(np.int64)
+        found = Exponentials(np.empty_like(scores), np.empty(len(scores), x.dtype))
+        picked = np.empty(len(scores), x.dtype)
+        labels, counting = label.reshape(-1), counted.reshape(-1)
+
+        def work(first: int, last: int) -> None:
+            part = slice(first, last)
+            _exponentials(scores[part], labels[part], counting[part], picked[part], found.rows[part], found.sums[part])
+
+        share(work, len(scores), scores.shape[1])
+        scale = counted.astype(x.dtype)
+        if weight is not None:
+            scale = scale * weight[label]
+        log_p = picked.reshape(t.shape)
+        if self.problem.reduce == "mean":
+            scale = scale / self._divisor(counted, x)  # type: ignore[arg-type]
+            return -np.sum(log_p * scale), (found, label, scale)
+        return -log_p * scale, (found, label, scale)
+
+    def grad_input(self, kept: Any, gloss: HostArray) -> HostArray:  # type: ignore[override]
+        """Return the gradient of x (N, C, …): (softmax(x) − 1ₜ) · scale · gloss."""
+        found, label, scale = kept
+        if not isinstance(found, Exponentials):
+            portable: Any = super().grad_input(kept, gloss)  # type: ignore[arg-type]
+            return portable  # type: ignore[no-any-return]
+        labels, shares = label.reshape(-1), (scale * gloss).reshape(-1)
+        by_row, gx = (shares / found.sums)[:, None], np.empty_like(found.rows)
+
+        def work(first: int, last: int) -> None:
+            part = slice(first, last)
+            np.multiply(found.rows[part], by_row[part], out=gx[part])
+            gx[np.arange(first, last), labels[part]] -= shares[part]
+
+        share(work, len(gx), gx.shape[1])
+        n, c, *spatial = self.problem.x
+        return np.moveaxis(gx.reshape(n, *spatial, c), -1, 1)
+
+
+def _exponentials(
+    scores: HostArray, label: HostArray, counted: HostArray, picked: HostArray, rows: HostArray, sums: HostArray
+) -> None:
+    """Write exp(x − max x), its sums and the label's log softmax for some rows."""
+    with np.errstate(invalid="ignore"):  # infinite scores make NaN, in rows that do not count, too
+        np.subtract(scores, scores.max(axis=1, keepdims=True), out=rows)
+        picked[:] = rows[np.arange(len(rows)), label]
+        np.exp(rows, out=rows)
+        np.sum(rows, axis=1, out=sums)
+        picked -= np.log(sums)
+    if not counted.all():
+        left_out = ~counted
+        rows[left_out], sums[left_out], picked[left_out] = 0, 1, 0
+
+
+def _rows(x: HostArray) -> HostArray | None:
+    """Return scores (N, C, …) as rows (M, C), if memory has them so."""
+    last = np.moveaxis(x, 1, -1)
+    return last.reshape(-1, x.shape[1]) if last.flags.c_contiguous else None
+
+
+def register(backend: Backend) -> None:
+    """Register the override of softmax cross entropy."""
+    backend.implements(SoftmaxCrossEntropy)(RowsSoftmaxCrossEntropy)

@@ -1,0 +1,31 @@
+"""Ranges of work of a size that is worth a call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from kusari_numpy.threads import pool
+
+PIECE: Final = 2**17
+"""Numbers in a piece: 512 KiB of float32, 20 to 50 µs of work against 3 µs for a call of a compiled loop."""
+
+
+def share(work: Callable[[int, int], Any], count: int, size: int) -> None:
+    """Call ``work(first, last)`` for ranges that make up 0 to ``count``, on all threads.
+
+    Args:
+        work: It computes the items of a range; which ranges there are depends on ``count`` and ``size`` alone.
+        count: How many items there are.
+        size: Numbers in an item.
+
+    >>> share(lambda first, last: print(first, last), 3, 2**16)
+    0 2
+    2 3
+    """
+    step = max(1, PIECE // max(size, 1))
+    if step >= count:
+        if count:
+            work(0, count)  # one piece: nothing to share
+        return
+    pool().run(lambda piece: work(piece * step, min((piece + 1) * step, count)), -(-count // step))
