@@ -106,7 +106,7 @@ class FusedExpression:
         """Return what a loop needs; None where there is none for these dtypes or memory formats."""
         count = len(self.expression.arrays)
         arrays = operands[:count]
-        if any(type(array) is not np.ndarray for array in arrays):
+        if any(type(array) is not np.ndarray or not array.dtype.isnative for array in arrays):
             return None
         typed = self.typed(tuple([array.dtype for array in arrays]))
         flat = None if typed is None else flattened(arrays)

@@ -49,7 +49,7 @@ def load_loop(name: str, source: str) -> Callable[..., None]:
         _log.info("%s is compiled for this process alone: %s", name, error)
         space: dict[str, Any] = {}
         exec(compile(source, f"<loop {name}>", "exec"), space)
-        return elementwise_jit_uncached(space["loop"])  # type: ignore[no-any-return]
+        return elementwise_jit_uncached(space["loop"])
 
 
 def _write(path: Path, source: str) -> None:

@@ -61,7 +61,7 @@ def render(expression: Expression, dtypes: Dtypes, in_place: Sequence[int | None
 def plain_function(expression: Expression) -> Callable[..., Any]:
     """Return the expression as a Python function of (xp, *arrays, *scalars), one call of NumPy for each operation.
 
-    `evaluate`, unrolled: relu of ten numbers takes 0.9 µs instead of 2.3.
+    `evaluate`, unrolled: relu of ten numbers takes 1.1 µs instead of 4.0.
 
     >>> from kusari.backend.expression import trace
     >>> def lerp(backend: Backend, x: Array, y: Array, t: float) -> Array:

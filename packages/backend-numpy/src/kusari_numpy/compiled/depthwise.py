@@ -34,13 +34,37 @@ def forward(x: Any, filters: Any, bias: Any, y: Any, first: int, last: int, wind
         for i in range(rows[0]):
             v = h * rows[1] + i * rows[3] - rows[2]
             if 0 <= v < height:
-                for j in range(across[0]):
-                    left, right = _seen(j, across, out_width, x.shape[2])
-                    shift = j * across[3] - across[2]
-                    for w in range(left, right):
-                        u = w * across[1] + shift
-                        for c in range(channels):
-                            y[n, h, w, c] += x[n, v, u, c] * filters[i, j, c]
+                _add_row(x, filters, y, n, h, v, i, across)
+
+
+@jit
+def _add_row(x: Any, filters: Any, y: Any, n: int, h: int, v: int, i: int, across: Any) -> None:
+    """Add row ``v`` of the image, under row ``i`` of the filters, to line ``h`` of y.
+
+    Three taps at once where all of them see a pixel: y is read and written once for them.
+    """
+    out_width, width, channels = y.shape[2], x.shape[2], x.shape[3]
+    middle, end = out_width, out_width  # pixels from ``middle`` to ``end`` have three taps at once
+    if across[0] == 3:
+        middle, end = _seen(0, across, out_width, width)[0], _seen(2, across, out_width, width)[1]
+        end = max(middle, end)
+        for w in range(middle, end):
+            u = w * across[1] - across[2]
+            far, farther = u + across[3], u + 2 * across[3]
+            for c in range(channels):
+                y[n, h, w, c] += (
+                    x[n, v, u, c] * filters[i, 0, c]
+                    + x[n, v, far, c] * filters[i, 1, c]
+                    + x[n, v, farther, c] * filters[i, 2, c]
+                )
+    for j in range(across[0]):
+        left, right = _seen(j, across, out_width, width)
+        shift = j * across[3] - across[2]
+        for w in range(left, right):
+            if w < middle or w >= end:
+                u = w * across[1] + shift
+                for c in range(channels):
+                    y[n, h, w, c] += x[n, v, u, c] * filters[i, j, c]
 
 
 @jit

@@ -207,3 +207,51 @@ def _gradient_rows(half: Any, patches: Any, v: int) -> None:
             patches[k + 3, v, c] = fourth + third
             patches[k + 4, v, c] = fourth - third
             patches[k + 5, v, c] = g3
+
+
+@jit
+def transform_filters(windows: Any, G: Any, U: Any, first: int, last: int) -> None:
+    """U = G w Gᵀ for the rows ``first`` to ``last`` of windows (A, B, 9), with any strides: U (36, A, B)."""
+    count = windows.shape[1]
+    taps = np.empty((9, count), U.dtype)
+    half = np.empty((18, count), U.dtype)
+    for row in range(first, last):
+        for b in range(count):
+            for k in range(9):
+                taps[k, b] = windows[row, b, k]
+        for i in range(6):
+            g0, g1, g2 = G[i, 0], G[i, 1], G[i, 2]
+            for j in range(3):
+                for b in range(count):
+                    half[3 * i + j, b] = g0 * taps[j, b] + g1 * taps[3 + j, b] + g2 * taps[6 + j, b]
+        for i in range(6):
+            for j in range(6):
+                g0, g1, g2 = G[j, 0], G[j, 1], G[j, 2]
+                for b in range(count):
+                    U[6 * i + j, row, b] = g0 * half[3 * i, b] + g1 * half[3 * i + 1, b] + g2 * half[3 * i + 2, b]
+
+
+@jit
+def filters_from_patches(gU: Any, G: Any, windows: Any, first: int, last: int) -> None:
+    """gw = Gᵀ gU G for the rows ``first`` to ``last`` of windows: the transpose of `transform_filters`."""
+    count = windows.shape[1]
+    half = np.empty((18, count), gU.dtype)
+    taps = np.empty((9, count), gU.dtype)
+    for row in range(first, last):
+        half[:] = 0
+        taps[:] = 0
+        for i in range(6):
+            for j in range(6):
+                for k in range(3):
+                    g = G[j, k]
+                    for b in range(count):
+                        half[3 * i + k, b] += g * gU[6 * i + j, row, b]
+        for i in range(6):
+            for j in range(3):
+                g = G[i, j]
+                for k in range(3):
+                    for b in range(count):
+                        taps[3 * j + k, b] += g * half[3 * i + k, b]
+        for b in range(count):
+            for k in range(9):
+                windows[row, b, k] = taps[k, b]

@@ -15,6 +15,7 @@ from kusari_numpy.convolution.channels_last import HostArray, channels_first_vie
 from kusari_numpy.convolution.columns import LANES
 from kusari_numpy.convolution.epilogue import Epilogue
 from kusari_numpy.convolution.rows import sum_pixels
+from kusari_numpy.pieces import share
 from kusari_numpy.threads import pool
 from kusari_numpy.workspace import workspace
 
@@ -22,16 +23,15 @@ ENVIRONMENT_VARIABLE: Final = "KUSARI_WINOGRAD"
 """0: convolve 3×3 windows directly, which is slower and exact to the last digits."""
 CACHE: Final = 3 * 2**19
 """Bytes that the patches and products of one piece of work should have: three quarters of a core's L2 cache."""
+LARGEST_SHARE: Final = 128 * 128
+"""Up to so many filters each lane has a sum of their gradients of its own; more would not stay in cache."""
 SMALLEST: Final = 16
 """With fewer channels, in or out, the transforms cost more than the products that they save."""
 
-_G: Final = np.array(
+G: Final = np.array(
     [[1 / 4, 0, 0], [-1 / 6, -1 / 6, -1 / 6], [-1 / 6, 1 / 6, -1 / 6],
-     [1 / 24, 1 / 12, 1 / 6], [1 / 24, -1 / 12, 1 / 6], [0, 0, 1]]
+     [1 / 24, 1 / 12, 1 / 6], [1 / 24, -1 / 12, 1 / 6], [0, 0, 1]], np.float32
 )  # fmt: skip
-FILTER_TRANSFORM: Final = np.kron(_G, _G)
-"""(36, 9): U = G w Gᵀ with patches and windows as vectors."""
-
 
 Pad = tuple[int, int]
 
@@ -87,10 +87,7 @@ class WinogradConvolution(Convolution):
     def grad_weight(self, x: HostArray, gy: HostArray) -> HostArray:  # type: ignore[override]
         """Return the gradient of W: gU = Σ Vᵀ (A g Aᵀ), gW = Gᵀ gU G."""
         images, rows = _image(x), _image(gy)
-        gU = _filter_gradient(images, rows, self.problem.window.pad)
-        c, o = gU.shape[1:]
-        gW = np.matmul(FILTER_TRANSFORM.T.astype(gU.dtype), gU.reshape(36, -1)).reshape(9, c, o)
-        return np.ascontiguousarray(gW.transpose(2, 1, 0)).reshape(self.problem.W)
+        return _windows(_filter_gradient(images, rows, self.problem.window.pad))
 
     def grad_bias(self, gy: HostArray) -> HostArray:  # type: ignore[override]
         """Return the gradient of b."""
@@ -127,25 +124,53 @@ def convolve(
 
 
 def _filter_gradient(images: HostArray, rows: HostArray, pad: tuple[int, ...]) -> HostArray:
-    """Return gU (36, C, O).
-
-    Three steps for each part of the batch: patches of x, patches of gy, then the products, shared out by their place
-    in the patch. Each place is added up by one thread at a time in the batch's order: nothing varies.
-    """
+    """Return gU (36, C, O) = Σ Vᵀ (A g Aᵀ) over all tiles."""
     c, o, (n, height, width) = images.shape[-1], rows.shape[-1], rows.shape[:3]
-    down, across = -(-height // 4), -(-width // 4)
+    tiling = (-(-height // 4), -(-width // 4))
+    border = (pad[0], pad[1])
+    if c * o <= LARGEST_SHARE:
+        return _gradient_by_lanes(images, rows, n * tiling[0], tiling, border)
     gU = np.zeros((36, c, o), rows.dtype)
-    strips = n * down
-    step = min(strips, max(1, 8 * CACHE // (36 * 4 * (c + o) * across)))
+    strips = n * tiling[0]
+    step = min(strips, max(1, 8 * CACHE // (36 * 4 * (c + o) * tiling[1])))
     for start in range(0, strips, step):
-        _add_share(images, rows, gU, (start, min(start + step, strips)), (down, across), (pad[0], pad[1]))
+        _add_share(images, rows, gU, (start, min(start + step, strips)), tiling, border)
     return gU
+
+
+def _gradient_by_lanes(images: HostArray, rows: HostArray, strips: int, tiling: tuple[int, int], pad: Pad) -> HostArray:
+    """Return gU of few channels: each lane goes through its strips while they are in cache, with a sum of its own."""
+    from kusari_numpy.compiled.winograd import gradient_to_patches, to_patches
+
+    (down, across), c, o = tiling, images.shape[-1], rows.shape[-1]
+    totals = np.zeros((LANES, 36, c, o), rows.dtype)
+    step = _strips_at_once(strips, across, c, o)
+
+    def work(lane: int) -> None:
+        part = workspace("share", (36, c, o), rows.dtype)
+        stop = (lane + 1) * strips // LANES
+        for first in range(lane * strips // LANES, stop, step):
+            last = min(first + step, stop)
+            patches = workspace("patches", (36, (last - first) * across, c), rows.dtype)
+            gradients = workspace("products", (36, (last - first) * across, o), rows.dtype)
+            to_patches(images, patches, first, last, down, across, pad, 0)
+            gradient_to_patches(rows, gradients, first, last, down, across, 0)
+            np.matmul(patches.transpose(0, 2, 1), gradients, out=part)
+            totals[lane] += part
+
+    pool().run(work, LANES)
+    total: HostArray = totals.sum(axis=0)
+    return total
 
 
 def _add_share(
     images: HostArray, rows: HostArray, gU: HostArray, part: tuple[int, int], tiling: tuple[int, int], pad: Pad
 ) -> None:
-    """Add Σ Vᵀ (A g Aᵀ) over the strips of one part of the batch to gU."""
+    """Add the share of one part of the batch to gU, of many channels.
+
+    Patches of x and gy first, then the products, shared out by their place in the patch. Each place is added up by one
+    thread at a time in the batch's order: nothing varies.
+    """
     from kusari_numpy.compiled.winograd import gradient_to_patches, to_patches
 
     (start, stop), (down, across), (_, c, o) = part, tiling, gU.shape
@@ -161,10 +186,10 @@ def _add_share(
         gradient_to_patches(rows, gradients, first, last, down, across, offset)
 
     def multiply(sixth: int) -> None:
-        share = workspace("share", (c, o), rows.dtype)
+        part = workspace("share", (c, o), rows.dtype)
         for place in range(6 * sixth, 6 * sixth + 6):
-            np.matmul(patches[place].T, gradients[place], out=share)
-            gU[place] += share
+            np.matmul(patches[place].T, gradients[place], out=part)
+            gU[place] += part
 
     pool().run(transform, LANES)
     pool().run(multiply, 6)
@@ -186,13 +211,30 @@ def _image(x: HostArray) -> HostArray:
 
 def _transformed(W: HostArray) -> HostArray:
     """Return U = G w Gᵀ (36, C, O)."""
-    o, c = W.shape[:2]
-    windows = np.ascontiguousarray(W.reshape(o, c, 9).transpose(2, 1, 0)).reshape(9, -1)
-    return np.matmul(FILTER_TRANSFORM.astype(W.dtype), windows).reshape(36, c, o)
+    return _transform(W.reshape(*W.shape[:2], 9).swapaxes(0, 1))
 
 
 def _transformed_mirrored(W: HostArray) -> HostArray:
     """Return U of the mirrored filters (36, O, C)."""
-    o, c = W.shape[:2]
-    windows = np.ascontiguousarray(W.reshape(o, c, 9)[..., ::-1].transpose(2, 0, 1)).reshape(9, -1)
-    return np.matmul(FILTER_TRANSFORM.astype(W.dtype), windows).reshape(36, o, c)
+    return _transform(W.reshape(*W.shape[:2], 9)[..., ::-1])
+
+
+def _transform(windows: HostArray) -> HostArray:
+    """Return G w Gᵀ (36, A, B) of windows (A, B, 9). With 512² of them: 19 ms; as products and transposes 29."""
+    from kusari_numpy.compiled.winograd import transform_filters
+
+    a, b, _ = windows.shape
+    U = np.empty((36, a, b), windows.dtype)
+    share(lambda first, last: transform_filters(windows, G, U, first, last), a, 36 * b)
+    return U
+
+
+def _windows(gU: HostArray) -> HostArray:
+    """Return gW (O, C, 3, 3) = Gᵀ gU G."""
+    from kusari_numpy.compiled.winograd import filters_from_patches
+
+    _, c, o = gU.shape
+    gW = np.empty((o, c, 3, 3), gU.dtype)
+    windows = gW.reshape(o, c, 9).swapaxes(0, 1)
+    share(lambda first, last: filters_from_patches(gU, G, windows, first, last), c, 36 * o)
+    return gW

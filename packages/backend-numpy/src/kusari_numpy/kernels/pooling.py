@@ -69,9 +69,9 @@ def taken(problem: PoolingProblem) -> bool | str:
 class CompiledMaxPooling(MaxPooling):
     """One comparison for each number of each window, a vector of channels at a time.
 
-    Forward and back, one thread, float32: 2×2 of (32, 64, 32, 32) channels last 2.4 and 3.1 ms, the portable definition
-    14 and 14; 3×3, stride 1, of (32, 96, 32, 32) 13 and 12, against 163 and 126. Channels first, with the copies: 8.6 and
-    9.2 against 19 and 16; 45 and 40 against 164 and 122.
+    Forward and back, one thread, float32: 2×2 of (32, 64, 32, 32) channels last 2.4 and 3.1 ms, the portable
+    definition 14 and 14; 3×3, stride 1, of (32, 96, 32, 32) 13 and 12, against 163 and 126. Channels first, with the
+    copies: 8.6 and 9.2 against 19 and 16; 45 and 40 against 164 and 122.
     """
 
     contract = 1
@@ -117,9 +117,9 @@ class CompiledMaxPooling(MaxPooling):
 class CompiledAveragePooling(AveragePooling):
     """One addition for each number of each window, a vector of channels at a time.
 
-    Forward and back, one thread, float32: 2×2 of (32, 64, 32, 32) channels last 1.9 and 2.5 ms, the portable definition
-    3.6 and 5.3; 3×3, stride 1, of (32, 96, 32, 32) 9 and 11, against 41 and 31. Channels first, with the copies: 7 and 8
-    against 5.5 and 8; 28 and 30 against 49 and 31.
+    Forward and back, one thread, float32: 2×2 of (32, 64, 32, 32) channels last 1.9 and 2.5 ms, the portable
+    definition 3.6 and 5.3; 3×3, stride 1, of (32, 96, 32, 32) 9 and 11, against 41 and 31. Channels first, with the
+    copies: 7 and 8 against 5.5 and 8; 28 and 30 against 49 and 31.
     """
 
     contract = 1
