@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.backend_numpy.arrays import FORMATS, compiled, in_format
 
 from kusari.backend import Backend, get_backend, kernel
 from kusari.backend.expression import evaluate, parameter_kinds, trace
@@ -22,7 +23,6 @@ from kusari_numpy import elementwise
 from kusari_numpy.elementwise import SMALLEST, FusedExpression, flattened
 from kusari_numpy.syntax import plain_function
 from kusari_numpy.threads import get_num_threads, set_num_threads
-from tests.backend_numpy.arrays import FORMATS, compiled, in_format
 
 pytestmark = compiled
 
@@ -138,6 +138,8 @@ def test_what_a_loop_cannot_walk_over_goes_through_numpy() -> None:
     expected = np.where(x >= 0, x, x * w)
     np.testing.assert_allclose(activation.prelu(backend, x, w), expected, rtol=1e-6)
     np.testing.assert_allclose(activation.prelu(backend, x[::-1], w), expected[::-1], rtol=1e-6)
+    swapped = x.astype(x.dtype.newbyteorder())
+    np.testing.assert_array_equal(activation.relu(backend, swapped), np.maximum(x, 0))
     last = in_format(x, "channels last")
     assert flattened([x, last]) is None
     assert flattened([x, x[:1]]) is None

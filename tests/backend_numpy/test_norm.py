@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.backend_numpy.arrays import compiled, images, in_format
 
 from kusari.backend import get_backend
 from kusari.kernels.activation import RELU, TANH
 from kusari.kernels.norm import Normalization, NormalizationProblem
 from kusari_numpy.kernels.norm import SMALLEST, CompiledNormalization
 from kusari_numpy.threads import get_num_threads, set_num_threads
-from tests.backend_numpy.arrays import compiled, images, in_format
 
 EPS = 1e-3
 

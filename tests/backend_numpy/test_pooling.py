@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.backend_numpy.arrays import compiled, images, in_format
 
 from kusari.backend import get_backend
 from kusari.kernels.pooling import AveragePooling, MaxPooling, PoolingProblem
 from kusari.kernels.window import Window, is_channels_last
 from kusari_numpy.kernels.pooling import SMALLEST, CompiledAveragePooling, CompiledMaxPooling
 from kusari_numpy.threads import get_num_threads, set_num_threads
-from tests.backend_numpy.arrays import compiled, images, in_format
 
 
 @st.composite

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.backend_numpy.arrays import FORMATS, compiled, in_format
 
 from kusari.backend import get_backend
 from kusari.kernels.embed import embed_grad
 from kusari.kernels.scatter import scatter_add, scatter_sum
 from kusari_numpy.kernels.scatter import SMALLEST, scatter_rows
 from kusari_numpy.threads import get_num_threads, set_num_threads
-from tests.backend_numpy.arrays import FORMATS, compiled, in_format
 
 
 def oracle(values: Any, index: Any, axis: int, length: int) -> Any:
@@ -85,3 +85,11 @@ def test_what_is_small_or_has_16_bits_goes_to_the_portable_definition() -> None:
     np.testing.assert_array_equal(made, [[SMALLEST] * 2, [0, 0]])  # pairwise: one by one, 2048 + 1 is 2048
     np.testing.assert_array_equal(scatter_sum(backend, np.ones((3, 2)), np.asarray([1, 1, 0]), 0, 2), [[1, 1], [2, 2]])
     assert scatter_sum(backend, np.ones((0, 2)), index[:0], 0, 2).shape == (2, 2)
+
+
+@compiled
+def test_sums_of_many_rows_keep_float32s_digits() -> None:
+    values = np.random.default_rng(0).random((50_000, 3)).astype("f") + 1
+    index = np.arange(50_000) % 2
+    found = scatter_sum(get_backend("numpy"), values, index, 0, 2)
+    np.testing.assert_allclose(found, oracle(values, index, 0, 2), rtol=2e-7)  # one by one it would be 1e-4

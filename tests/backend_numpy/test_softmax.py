@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import log_softmax
+from tests.backend_numpy.arrays import images
 
 from kusari.backend import get_backend
 from kusari.kernels.softmax import SoftmaxCrossEntropy, SoftmaxCrossEntropyProblem
 from kusari_numpy.kernels.softmax import Exponentials, RowsSoftmaxCrossEntropy
 from kusari_numpy.threads import get_num_threads, set_num_threads
-from tests.backend_numpy.arrays import images
 
 
 def oracle(x: Any, t: Any, weight: Any, p: SoftmaxCrossEntropyProblem) -> Any:

@@ -209,6 +209,12 @@ def test_blocks_of_several_programs_meet(backend: Backend) -> None:
     np.testing.assert_allclose(forward(backend, x, W), expected, rtol=0, atol=3e-4)
 
 
+def test_more_groups_than_a_grid_has_room_for(backend: Backend) -> None:
+    problem = ConvolutionProblem((1, 65_536, 2, 2), (65_536, 1, 1, 1), Window(ONE, ONE, NONE, ONE), np.dtype("f"))
+    verdict = backend.explain(Convolution, problem._replace(groups=65_536)).verdicts[0]
+    assert verdict.reason == "65536 groups: a grid has room for 65535"
+
+
 @pytest.mark.parametrize(
     ("x", "W", "dtype", "precision", "words"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import subprocess
+import sys
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -13,9 +14,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.backend_triton.stand_in import DriverError, StandInCupy, array
+from tests.backend_triton.stand_in import DriverError, StandInCupy, array, base
 
+from kusari.backend import Device
 from kusari.errors import BackendUnavailable
+from kusari.kernels.conv import Convolution, MLPConvolution
 from kusari_triton import backend as backends
 from kusari_triton import gpu
 from kusari_triton.compiled import Compiled, Slot, parameter_sizes
@@ -74,7 +77,7 @@ plan.grad_input(W, gy), plan.grad_weight(x, gy)
 check(cupy)
 names = [launch[0] for launch in cupy.launched]
 assert names == [
-    "convolve_by_tap", "gradient_of_input", "partial_gradient_of_filters", "add_partial_gradients"
+    "convolve", "gradient_of_input", "partial_gradient_of_filters", "add_partial_gradients"
 ], names
 name, grid, block, arguments, shared = cupy.launched[0]
 assert arguments[0] is x and arguments[1] is W and arguments[2] is b and arguments[3].base is not None
@@ -98,6 +101,24 @@ assert all(attribute == 8 and size > 48 * 1024 for attribute, size in cupy.attri
 assert len(cupy.attributes) == sum(shared > 48 * 1024 for *_, shared in cupy.launched[:4] + cupy.launched[5:])
 """
 
+STACK = """
+from kusari.kernels.conv import MLPConvolution, MLPConvolutionProblem
+from kusari.kernels.activation import RELU
+from kusari.kernels.window import Window
+
+backend, cupy = gpu_backend()
+W = ((33, 3, 3, 3), (20, 33, 1, 1), (10, 20, 1, 1))
+problem = MLPConvolutionProblem((2, 3, 9, 7), W, Window((3, 3), (1, 1), (1, 1), (1, 1)), np.dtype("f"), activation=RELU)
+weights = tuple(array(*shape) for filters in W for shape in (filters, filters[:1]))
+for keep in (True, False):
+    y, kept = MLPConvolution.plan(backend, problem._replace(keep=keep)).forward(array(*problem.x), weights)
+    assert [h.shape for h in kept or ()] == ([(2, 33, 9, 7), (2, 20, 9, 7)] if keep else [])
+y, kept = MLPConvolution.plan(backend, problem._replace(W=W[:2])).forward(array(*problem.x), weights[:4])
+assert y.shape == (2, 20, 9, 7)
+check(cupy)
+assert [launch[0] for launch in cupy.launched] == ["convolve_stack"] * 3
+"""
+
 ELEMENTWISE = """
 from kusari.kernels.activation import tanh, elu
 from kusari.kernels.update import momentum_sgd
@@ -119,7 +140,7 @@ check(cupy)
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize("code", [CONVOLUTION, ELEMENTWISE], ids=["convolution", "elementwise"])
+@pytest.mark.parametrize("code", [CONVOLUTION, STACK, ELEMENTWISE], ids=["convolution", "stack", "elementwise"])
 def test_arguments_are_packed_as_the_machine_code_takes_them(compiling: Run, code: str) -> None:
     done = compiling(PRELUDE + code)
     assert done.returncode == 0, done.stderr
@@ -283,6 +304,74 @@ def test_without_cupy_or_gpu_it_is_unavailable_with_the_reason() -> None:
         pass
     with pytest.raises(BackendUnavailable, match="cupy"):
         backends.open_triton()
+
+
+def test_it_opens_where_cupy_and_a_gpu_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("triton", reason="Triton is not installed")
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    monkeypatch.setitem(sys.modules, "cupy", StandInCupy())
+    below = base()
+    monkeypatch.setattr(below, "devices", lambda: (SimpleNamespace(compute_capability="90"),))
+    monkeypatch.setattr(backends, "get_backend", lambda name: below)
+    backend = backends.open_triton()
+    assert backend.name == "triton"
+    assert backend.chain == (backend, below)
+    for family in (Convolution, MLPConvolution):
+        assert backend.explain(family).verdicts[0].override.source == "triton"
+    assert not Device(backend).always_current
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("index_of", (1,)),
+        ("use", (2,)),
+        ("is_current", (1,)),
+        ("to_host", ("array",)),
+        ("from_host", ("array", 1, False, True)),
+        ("transfer", ("array", 1)),
+        ("as_array", (1.0, "array")),
+        ("synchronize", (3,)),
+        ("current_stream", (1,)),
+        ("event", ()),
+        ("timer", ()),
+        ("random", (7,)),
+        ("devices", ()),
+        ("device", (0,)),
+    ],
+)
+def test_devices_transfers_and_time_are_cupys(
+    name: str, arguments: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    below = base()
+    backend = backends.GpuBackend(below, gpu.CupyLauncher(StandInCupy()))
+    if name == "device":
+        assert backend.device(*arguments) == below.device(*arguments)
+        return
+    calls = []
+    monkeypatch.setattr(below, name, lambda *given: calls.append(given) or "answer")
+    answer = getattr(backend, name)(*arguments)
+    assert calls == [arguments]
+    assert answer == (None if name == "synchronize" else "answer")
+
+
+def test_a_new_array_is_tried_twice() -> None:
+    cupy = StandInCupy()
+    backend = backends.GpuBackend(base(), gpu.CupyLauncher(cupy))
+    tries = []
+
+    def empty(shape: Any, dtype: Any, device: Any) -> Any:
+        tries.append(shape)
+        if len(tries) < 2 or shape == (9,):
+            raise MemoryError("no room")
+        return "array"
+
+    backend.xp = SimpleNamespace(empty=empty)
+    assert backend.empty((4,), np.float32, 0) == "array"
+    with pytest.raises(MemoryError, match=r"a new array \(9,\) of .*float32.*: out of memory, also after"):
+        backend.empty((9,), np.float32, 0)
+    assert cupy.freed == 2
+    assert tries == [(4,), (4,), (9,), (9,)]
 
 
 def test_an_old_gpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

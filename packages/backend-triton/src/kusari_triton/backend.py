@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from kusari_triton.gpu import CupyLauncher
     from kusari_triton.launch import Launcher
 
-KERNEL_MODULES: Final = ("conv",)
-"""Modules of ``kusari_triton.kernels`` with a ``register(backend)``; each mirrors core's module of that name."""
+KERNEL_MODULES: Final = ("conv", "conv_stack")
+"""Modules of ``kusari_triton.kernels`` with a ``register(backend)``: core's ``conv``, in two files."""
 
 OLDEST_CAPABILITY: Final = 80
 """The oldest GPU: bfloat16 and tf32 came with it, and no kernel was compiled for one before."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.metadata
+import itertools
 import json
 import math
 import multiprocessing
@@ -22,7 +23,7 @@ from kusari.backend import Kernel, find_kernel, kernel_names
 from kusari.backend.expression import NotElementwise, parameter_kinds, trace
 from kusari.dtypes import host_dtype
 from kusari.kernels.activation import RELU
-from kusari.kernels.conv import ConvolutionProblem
+from kusari.kernels.conv import ConvolutionProblem, MLPConvolutionProblem
 from kusari.kernels.window import Window
 from kusari.types import Shape
 from kusari_triton.cross_compile import SHARED_MEMORY, Resources, cross_compile
@@ -94,6 +95,49 @@ def gradient_cases() -> Iterator[Case]:
             yield Case(f"gradient of filters {label} {layout}", launch, cores)
         launch = gradient.add_gradients_launch(problem, partial, Pointer(dtype), interpreted=False)
         yield Case(f"sum of gradients of filters {label}", launch, False)
+
+
+# (label, x, widths, window): the blocks of NIN, sizes that nothing divides, two layers.
+STACKS: Final[Sequence[tuple[str, Shape, Shape, int]]] = (
+    ("5x5 3-192-160-96", (32, 3, 32, 32), (192, 160, 96), 5),
+    ("5x5 96-192-192-192", (32, 96, 16, 16), (192, 192, 192), 5),
+    ("3x3 192-192-192-10", (32, 192, 8, 8), (192, 192, 10), 3),
+    ("3x3 37-53-200-10", (7, 37, 19, 23), (53, 200, 10), 3),
+    ("3x3 192-192-64-10", (32, 192, 8, 8), (192, 64, 10), 3),
+    ("3x3 37-53-50-10", (7, 37, 19, 23), (53, 50, 10), 3),
+    ("5x5 3-96-64-96", (32, 3, 32, 32), (96, 64, 96), 5),
+    ("3x3 64-128-64", (8, 64, 32, 32), (128, 64), 3),
+)
+
+
+def stack_cases() -> Iterator[Case]:
+    """Yield the fused stack of MLPConvolution in each dtype and precision: images as they come, then channels-last."""
+    from kusari_triton.kernels.conv_stack import stack_launch, why_not_stacked
+
+    for dtype, precision in PRECISIONS:
+        kind = dtype if dtype != "float32" else f"{dtype} {precision}"
+        dense = Pointer(dtype)
+        for label, x, widths, size in STACKS:
+            window = Window((size, size), (1, 1), (size // 2, size // 2), (1, 1))
+            channels = (x[1], *widths)
+            W = tuple(
+                (o, c, *(window.size if index == 0 else (1, 1)))
+                for index, (c, o) in enumerate(itertools.pairwise(channels))
+            )
+            problem = MLPConvolutionProblem(x, W, window, host_dtype(dtype), None, RELU, len(W) == 3, precision)
+            if why_not_stacked(problem) is not None:
+                continue
+            third, keep = dense if len(W) == 3 else None, dense if problem.keep else None
+            launch = stack_launch(
+                problem,
+                interpreted=False,
+                x=Pointer(dtype, _dense(x) if x[1] == 3 else _channels_last(x)),
+                W1=Pointer(dtype, _dense(W[0])),
+                **dict.fromkeys(("b1", "W2", "b2", "y"), dense),
+                **dict.fromkeys(("W3", "b3"), third),
+                **dict.fromkeys(("hidden1", "hidden2"), keep),
+            )
+            yield Case(f"stack {label} {kind}", launch, kind != "float32 ieee")
 
 
 def _convolutions() -> Iterator[tuple[str, ConvolutionProblem, bool]]:
@@ -175,9 +219,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if requested():
         parser.error(f"{INTERPRET} is set: kernels would be interpreted, not compiled; unset it")
-    cases = [
-        case for case in (*convolution_cases(), *gradient_cases(), *elementwise_cases()) if options.only in case.name
-    ]
+    shipped = (*convolution_cases(), *gradient_cases(), *stack_cases(), *elementwise_cases())
+    cases = [case for case in shipped if options.only in case.name]
     if not cases:
         parser.error(f"no case has {options.only!r} in its name")
     print(f"{'kernel':52} {'chip':6} {'regs':>4} {'stack':>5} {'shared':>7}  instructions", flush=True)

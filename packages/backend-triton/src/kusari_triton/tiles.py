@@ -18,6 +18,10 @@ LEAST: Final = 16
 """The shortest side of a tile that ``tl.dot`` takes."""
 
 
+MOST_GROUPS: Final = 65_535
+"""CUDA's limit along the second and third axis of a grid."""
+
+
 class Blocks(NamedTuple):
     """How a product (rows, k) · (k, columns) is cut, and how many threads and buffers a block gets."""
 

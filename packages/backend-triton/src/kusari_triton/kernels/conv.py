@@ -14,7 +14,7 @@ from kusari.kernels.activation import RELU
 from kusari.kernels.conv import Convolution, ConvolutionProblem
 from kusari.types import Array
 from kusari_triton.backend import triton_backend
-from kusari_triton.kernels.conv_device import convolve_by_tap, convolve_flat
+from kusari_triton.kernels.conv_device import convolve
 from kusari_triton.kernels.conv_gradient import (
     add_gradients_launch,
     input_gradient_launch,
@@ -26,6 +26,7 @@ from kusari_triton.launch import Launch, Strided, element_strides
 from kusari_triton.tiles import (
     FAR,
     LEAST,
+    MOST_GROUPS,
     Blocks,
     addressable,
     dot_precision,
@@ -46,18 +47,17 @@ BY_TAP_UNEVEN: Final = {"ieee": Blocks(64, 64, 16), "tf32": Blocks(64, 64, 32), 
 FLAT: Final = {"ieee": Blocks(128, 32, 16), "tf32": Blocks(128, 64, 32), "half": Blocks(128, 64, 32)}
 
 
-def choose_blocks(problem: ConvolutionProblem, *, interpreted: bool) -> tuple[Any, Blocks]:
-    """Return the device function for a problem, and how to cut it."""
+def choose_blocks(problem: ConvolutionProblem, *, interpreted: bool) -> tuple[bool, Blocks]:
+    """Return whether a problem is summed tap by tap, and how it is cut."""
     channels, out_channels = problem.W[1], problem.W[0] // problem.groups
     by_tap = channels >= LEAST
-    function = convolve_by_tap if by_tap else convolve_flat
     if interpreted:
         pixels = problem.x[0] * math.prod(problem.out_shape)
         products = channels if by_tap else math.prod(problem.W[1:])
-        return function, interpreted_blocks(pixels, out_channels, products)
+        return by_tap, interpreted_blocks(pixels, out_channels, products)
     uneven = channels % 16 or out_channels % 16
     table = (BY_TAP_UNEVEN if uneven else BY_TAP) if by_tap else FLAT
-    return function, table["half" if problem.dtype.itemsize == 2 else problem.precision]
+    return by_tap, table["half" if problem.dtype.itemsize == 2 else problem.precision]
 
 
 class TritonConvolution(Convolution):
@@ -93,6 +93,8 @@ class TritonConvolution(Convolution):
             return "an empty product stays with the base"
         if problem.x[0] * max(math.prod(problem.x[2:]), math.prod(problem.out_shape)) >= FAR:
             return "nearly 2³¹ pixels"
+        if problem.groups > MOST_GROUPS:
+            return f"{problem.groups} groups: a grid has room for {MOST_GROUPS}"
         if max(math.prod(problem.x[1:]), math.prod(problem.y[1:]), math.prod(problem.W)) >= FAR:
             return "an image, or the filters, of nearly 2³¹ elements"
         return True
@@ -140,7 +142,7 @@ def convolution_launch(
     problem: ConvolutionProblem, x: Strided, W: Strided, b: Any, y: Strided, *, interpreted: bool
 ) -> Launch:
     """Return the launch of one forward pass; ``b`` is contiguous, or None."""
-    function, blocks = choose_blocks(problem, interpreted=interpreted)
+    by_tap, blocks = choose_blocks(problem, interpreted=interpreted)
     images, _, height, width = problem.x
     _, out_channels, out_height, out_width = problem.y
     arguments: dict[str, Any] = {"x": x, "W": W, "b": b, "y": y, "images": images, "height": height, "width": width}
@@ -148,7 +150,7 @@ def convolution_launch(
     arguments |= {"out_height": out_height, "out_width": out_width}
     arguments |= stride_arguments("x", x, "nchw") | stride_arguments("W", W, "ochw") | stride_arguments("y", y, "nchw")
     arguments |= window_arguments(problem.window)
-    arguments |= {"HAS_BIAS": b is not None, "RELU": problem.activation == RELU}
+    arguments |= {"HAS_BIAS": b is not None, "RELU": problem.activation == RELU, "BY_TAP": by_tap}
     arguments |= {"PRECISION": dot_precision(problem.dtype, problem.precision)}
     arguments |= {"BLOCK_PIXELS": blocks.rows, "BLOCK_OUT": blocks.columns, "BLOCK_K": blocks.k}
     grid = (
@@ -156,7 +158,7 @@ def convolution_launch(
         triton.cdiv(out_channels // problem.groups, blocks.columns),
         problem.groups,
     )
-    return Launch(function, grid, arguments, blocks.num_warps, blocks.num_stages, problem)
+    return Launch(convolve, grid, arguments, blocks.num_warps, blocks.num_stages, problem)
 
 
 def register(backend: Backend) -> None:

@@ -6,8 +6,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-# Both kernels compute, for each group, y[pixel, out] = activation(Σ_k x[pixel, k] W[k, out] + b[out]), where k runs
-# over window × channels. They never build the column matrix: each step gathers a (BLOCK_PIXELS, BLOCK_K) tile of x
+# k runs over window × channels. The column matrix is never built: each step gathers a (BLOCK_PIXELS, BLOCK_K) tile of x
 # through its strides, so that NCHW, channels-last and sliced inputs are the same code. Strides are in elements; the
 # offsets inside an image fit 32 bits (the launcher sees to it), those between images need not.
 
@@ -33,27 +32,16 @@ def finish(total, b, out, real_out, HAS_BIAS: tl.constexpr, RELU: tl.constexpr):
 
 
 @triton.jit
-def convolve_by_tap(
-    x, W, b, y,
-    images, channels, height, width, out_channels, out_height, out_width,
-    x_n, x_c, x_h, x_w, W_o, W_c, W_h, W_w, y_n, y_c, y_h, y_w,
+def sum_by_tap(
+    x_pixel, W_out, row, column, real_pixel, real_out, channels, height, width, x_c, x_h, x_w, W_c, W_h, W_w,
     KERNEL_H: tl.constexpr, KERNEL_W: tl.constexpr, STRIDE_H: tl.constexpr, STRIDE_W: tl.constexpr,
     PAD_H: tl.constexpr, PAD_W: tl.constexpr, DILATE_H: tl.constexpr, DILATE_W: tl.constexpr,
-    HAS_BIAS: tl.constexpr, RELU: tl.constexpr, PRECISION: tl.constexpr,
-    BLOCK_PIXELS: tl.constexpr, BLOCK_OUT: tl.constexpr, BLOCK_K: tl.constexpr,
+    PRECISION: tl.constexpr, BLOCK_PIXELS: tl.constexpr, BLOCK_OUT: tl.constexpr, BLOCK_K: tl.constexpr,
 ):  # fmt: skip
     """Sum over window taps, and within a tap over blocks of channels: for 16 channels a group and more.
 
     A tap is one for the whole tile, so that a step divides nothing and loads run along channels.
     """
-    image, row, column, real_pixel = locate(BLOCK_PIXELS, images, out_height, out_width)
-    out = tl.program_id(1) * BLOCK_OUT + tl.arange(0, BLOCK_OUT)
-    real_out = out < out_channels
-    group = tl.program_id(2).to(tl.int64)
-    group_out = group * out_channels + out
-
-    x_pixel = x + group * channels * x_c + image * x_n
-    W_out = W + group_out * W_o
     top = row * STRIDE_H - PAD_H
     left = column * STRIDE_W - PAD_W
     channel_blocks = tl.cdiv(channels, BLOCK_K)
@@ -78,35 +66,20 @@ def convolve_by_tap(
             other=0.0,
         )
         total = tl.dot(x_tile, W_tile, total, input_precision=PRECISION)
-
-    total = finish(total, b, group_out, real_out, HAS_BIAS, RELU)
-    y_pixel = y + image * y_n + (row * y_h + column * y_w)
-    real = real_pixel[:, None] & real_out[None, :]
-    tl.store(y_pixel[:, None] + (group_out * y_c)[None, :], total.to(y.dtype.element_ty), mask=real)
+    return total
 
 
 @triton.jit
-def convolve_flat(
-    x, W, b, y,
-    images, channels, height, width, out_channels, out_height, out_width,
-    x_n, x_c, x_h, x_w, W_o, W_c, W_h, W_w, y_n, y_c, y_h, y_w,
+def sum_flat(
+    x_pixel, W_out, row, column, real_pixel, real_out, channels, height, width, x_c, x_h, x_w, W_c, W_h, W_w,
     KERNEL_H: tl.constexpr, KERNEL_W: tl.constexpr, STRIDE_H: tl.constexpr, STRIDE_W: tl.constexpr,
     PAD_H: tl.constexpr, PAD_W: tl.constexpr, DILATE_H: tl.constexpr, DILATE_W: tl.constexpr,
-    HAS_BIAS: tl.constexpr, RELU: tl.constexpr, PRECISION: tl.constexpr,
-    BLOCK_PIXELS: tl.constexpr, BLOCK_OUT: tl.constexpr, BLOCK_K: tl.constexpr,
+    PRECISION: tl.constexpr, BLOCK_PIXELS: tl.constexpr, BLOCK_OUT: tl.constexpr, BLOCK_K: tl.constexpr,
 ):  # fmt: skip
     """Sum over one axis of channels × taps: for few channels a group, where a block of one tap is mostly empty.
 
     With 3 channels and a 5×5 window, 75 products fill five steps of 16; tap by tap they would take 25.
     """
-    image, row, column, real_pixel = locate(BLOCK_PIXELS, images, out_height, out_width)
-    out = tl.program_id(1) * BLOCK_OUT + tl.arange(0, BLOCK_OUT)
-    real_out = out < out_channels
-    group = tl.program_id(2).to(tl.int64)
-    group_out = group * out_channels + out
-
-    x_pixel = x + group * channels * x_c + image * x_n
-    W_out = W + group_out * W_o
     top = row * STRIDE_H - PAD_H
     left = column * STRIDE_W - PAD_W
     products = channels * (KERNEL_H * KERNEL_W)
@@ -131,7 +104,39 @@ def convolve_flat(
             other=0.0,
         )
         total = tl.dot(x_tile, W_tile, total, input_precision=PRECISION)
+    return total
 
+
+@triton.jit
+def convolve(
+    x, W, b, y,
+    images, channels, height, width, out_channels, out_height, out_width,
+    x_n, x_c, x_h, x_w, W_o, W_c, W_h, W_w, y_n, y_c, y_h, y_w,
+    KERNEL_H: tl.constexpr, KERNEL_W: tl.constexpr, STRIDE_H: tl.constexpr, STRIDE_W: tl.constexpr,
+    PAD_H: tl.constexpr, PAD_W: tl.constexpr, DILATE_H: tl.constexpr, DILATE_W: tl.constexpr,
+    HAS_BIAS: tl.constexpr, RELU: tl.constexpr, BY_TAP: tl.constexpr, PRECISION: tl.constexpr,
+    BLOCK_PIXELS: tl.constexpr, BLOCK_OUT: tl.constexpr, BLOCK_K: tl.constexpr,
+):  # fmt: skip
+    """y[pixel, out] = activation(Σ_k x[pixel, k] W[k, out] + b[out])."""
+    image, row, column, real_pixel = locate(BLOCK_PIXELS, images, out_height, out_width)
+    out = tl.program_id(1) * BLOCK_OUT + tl.arange(0, BLOCK_OUT)
+    real_out = out < out_channels
+    group = tl.program_id(2).to(tl.int64)
+    group_out = group * out_channels + out
+    x_pixel = x + group * channels * x_c + image * x_n
+    W_out = W + group_out * W_o
+    if BY_TAP:
+        total = sum_by_tap(
+            x_pixel, W_out, row, column, real_pixel, real_out, channels, height, width, x_c, x_h, x_w, W_c, W_h, W_w,
+            KERNEL_H, KERNEL_W, STRIDE_H, STRIDE_W, PAD_H, PAD_W, DILATE_H, DILATE_W,
+            PRECISION, BLOCK_PIXELS, BLOCK_OUT, BLOCK_K,
+        )  # fmt: skip
+    else:
+        total = sum_flat(
+            x_pixel, W_out, row, column, real_pixel, real_out, channels, height, width, x_c, x_h, x_w, W_c, W_h, W_w,
+            KERNEL_H, KERNEL_W, STRIDE_H, STRIDE_W, PAD_H, PAD_W, DILATE_H, DILATE_W,
+            PRECISION, BLOCK_PIXELS, BLOCK_OUT, BLOCK_K,
+        )  # fmt: skip
     total = finish(total, b, group_out, real_out, HAS_BIAS, RELU)
     y_pixel = y + image * y_n + (row * y_h + column * y_w)
     real = real_pixel[:, None] & real_out[None, :]

@@ -16,6 +16,7 @@ from kusari_triton.kernels.conv_gradient_device import (
 from kusari_triton.launch import Launch, Strided
 from kusari_triton.tiles import (
     LEAST,
+    MOST_GROUPS,
     Blocks,
     dot_precision,
     interpreted_blocks,
@@ -42,16 +43,13 @@ WORKSPACE: Final = 2**26
 ADDED: Final = 1024
 """Elements of the filters' gradient that one program adds up."""
 
-_GRID: Final = 65_535
-"""CUDA's limit along the second and third axis of a grid."""
-
 
 def why_by_definition(problem: ConvolutionProblem) -> str | None:
     """Say why the gradients of a problem are left to the definition; None: they have kernels here."""
     inputs, outputs = problem.W[1], problem.W[0] // problem.groups
     if problem.groups > 1 and min(inputs, outputs) < LEAST:
         return f"{inputs} to {outputs} channels a group: tiles of {LEAST} would be mostly empty"
-    if problem.groups * math.prod(problem.window.stride) > _GRID:
+    if problem.groups * math.prod(problem.window.stride) > MOST_GROUPS:
         return f"{problem.groups} groups times {math.prod(problem.window.stride)} phases of the stride"
     return None
 
