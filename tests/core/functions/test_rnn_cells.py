@@ -115,8 +115,8 @@ def test_an_override_may_keep_nothing(backend: Backend) -> None:
         loss.backward()
         found.append([backend.to_host(v) for v in (c.grad, x.grad)])
     backend._above.remove(own)
-    np.testing.assert_array_equal(found[0][0], found[1][0])
-    np.testing.assert_array_equal(found[0][1], found[1][1])
+    for kept, recomputed in zip(*found, strict=True):  # the backend may have a cell of its own, which rounds its own way
+        np.testing.assert_allclose(recomputed, kept, rtol=1e-12)
 
 
 def test_nothing_is_kept_without_a_graph(array: Array) -> None:
