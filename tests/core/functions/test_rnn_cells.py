@@ -115,7 +115,7 @@ def test_an_override_may_keep_nothing(backend: Backend) -> None:
         loss.backward()
         found.append([backend.to_host(v) for v in (c.grad, x.grad)])
     backend._above.remove(own)
-    for kept, recomputed in zip(*found, strict=True):  # the backend may have a cell of its own, which rounds its own way
+    for kept, recomputed in zip(*found, strict=True):  # a backend may have a cell of its own
         np.testing.assert_allclose(recomputed, kept, rtol=1e-12)
 
 
