@@ -24,9 +24,8 @@ def convolve_stack(
     """y = W3 · activation(W2 · activation(x ⋆ W1 + b1) + b2) + b3; without W3 where WIDTH3 is 0.
 
     A program computes BLOCK_1 channels of the first convolution at a time, multiplies them at once into all WIDTH2
-    sums of its pixels, and forgets them: no more than BLOCK_1 + BLOCK_2 numbers a pixel are ever held.
-
-    W2 and W3 are dense (O, C); hidden1, hidden2 and y dense (pixels, channels).
+    sums of its pixels, and forgets them: no more than BLOCK_1 + BLOCK_2 numbers a pixel are ever held. W2 and W3 are
+    dense (O, C); hidden1, hidden2 and y dense (pixels, channels).
     """
     image, row, column, real_pixel = locate(BLOCK_PIXELS, images, out_height, out_width)
     pixel = tl.program_id(0).to(tl.int64) * BLOCK_PIXELS + tl.arange(0, BLOCK_PIXELS)
@@ -55,11 +54,7 @@ def convolve_stack(
         if KEEP:
             place = pixel[:, None] * WIDTH1 + out1[None, :]
             tl.store(hidden1 + place, h1, mask=real_pixel[:, None] & real1[None, :])
-        W2_tile = tl.load(
-            W2 + out2[None, :] * WIDTH1 + out1[:, None], mask=real1[:, None] & real2[None, :], other=0.0
-        )  # fmt: skip
-        total2 = tl.dot(h1, W2_tile, total2, input_precision=PRECISION)
-
+        total2 = tl.dot(h1, transposed(W2, out1, real1, out2, real2, WIDTH1), total2, input_precision=PRECISION)
     real = real_pixel[:, None] & real2[None, :]
     if WIDTH3 == 0:
         total2 = finish(total2, b2, out2, real2, True, False)
@@ -71,10 +66,8 @@ def convolve_stack(
         for start in range(0, WIDTH3, BLOCK_3):
             out3 = start + tl.arange(0, BLOCK_3)
             real3 = out3 < WIDTH3
-            W3_tile = tl.load(
-                W3 + out3[None, :] * WIDTH2 + out2[:, None], mask=real2[:, None] & real3[None, :], other=0.0
-            )  # fmt: skip
-            total3 = finish(tl.dot(h2, W3_tile, input_precision=PRECISION), b3, out3, real3, True, False)
+            total3 = tl.dot(h2, transposed(W3, out2, real2, out3, real3, WIDTH2), input_precision=PRECISION)
+            total3 = finish(total3, b3, out3, real3, True, False)
             place = pixel[:, None] * WIDTH3 + out3[None, :]
             tl.store(y + place, total3.to(y.dtype.element_ty), mask=real_pixel[:, None] & real3[None, :])
 
@@ -83,3 +76,9 @@ def convolve_stack(
 def rounded(total, real, W):
     """Return sums in the filters' dtype; channels that are none are 0, or infinities times 0 would spread from them."""
     return tl.where(real[None, :], total, 0.0).to(W.dtype.element_ty)
+
+
+@triton.jit
+def transposed(W, c, real_c, o, real_o, CHANNELS: tl.constexpr):
+    """Return a tile (c, o) of dense filters (O, CHANNELS)."""
+    return tl.load(W + o[None, :] * CHANNELS + c[:, None], mask=real_c[:, None] & real_o[None, :], other=0.0)
