@@ -12,6 +12,8 @@ from kusari_numpy.workspace import workspace
 
 SIZE = 2**17
 """Numbers that the unfolded rows of one piece of work should have: 512 KiB of float32, a part of a core's L2 cache."""
+FEWEST_ROWS = 256
+"""Rows that a piece should have at least: the product reads all filters anew for each."""
 LANES = 4
 """In so many parts are the gradients of filters added up, whatever the number of threads: the sums do not vary."""
 FEW_CHANNELS = 4
@@ -31,7 +33,7 @@ class Lines(NamedTuple):
         """Return the lines of a convolution in which each output pixel sees ``reach`` numbers."""
         *others, length = geometry.out
         count = images * math.prod(others)
-        wanted = max(1, SIZE // (reach * length))
+        wanted = max(SIZE // (reach * length), -(-FEWEST_ROWS // length))
         # No fewer pieces than a few threads can share, even of a single image.
         return cls(length, count, max(1, min(wanted, -(-count // LANES))))
 

@@ -119,7 +119,8 @@ def convolve(columns: Columns, images: int, filters: HostArray, epilogue: Epilog
 
 def filter_gradient(columns: Columns, rows: HostArray, reach: int) -> HostArray:
     """Return Σ columnsᵀ · gy (reach, O) over all pixels of gy (N, *out, O)."""
-    lines = Lines.of(len(rows), columns.geometry, reach)
+    # Where nothing is unfolded a lane's pixels make one product.
+    lines = Lines.of(len(rows), columns.geometry, 1 if columns.geometry.trivial else reach)
     flat = rows.reshape(-1, rows.shape[-1])
     totals = np.zeros((LANES, reach, rows.shape[-1]), rows.dtype)
 
