@@ -14,6 +14,9 @@ from kusari_numpy.convolution.epilogue import Epilogue
 from kusari_numpy.threads import pool
 from kusari_numpy.workspace import workspace
 
+LARGEST_SHARE = 2**19
+"""Filters that each of four lanes may have a gradient of; more would be written four times over."""
+
 
 class RowsConvolution(Convolution):
     """Unfold a few lines of output pixels, multiply by the filters, add the bias: y = columns · Wᵀ.
@@ -122,16 +125,17 @@ def filter_gradient(columns: Columns, rows: HostArray, reach: int) -> HostArray:
     # Where nothing is unfolded a lane's pixels make one product.
     lines = Lines.of(len(rows), columns.geometry, 1 if columns.geometry.trivial else reach)
     flat = rows.reshape(-1, rows.shape[-1])
-    totals = np.zeros((LANES, reach, rows.shape[-1]), rows.dtype)
+    lanes = LANES if reach * rows.shape[-1] <= LARGEST_SHARE else 2  # each writes a gradient of its own
+    totals = np.zeros((lanes, reach, rows.shape[-1]), rows.dtype)
 
     def work(lane: int) -> None:
         share = workspace("share", totals.shape[1:], rows.dtype)
-        for piece in range(lane * lines.pieces // LANES, (lane + 1) * lines.pieces // LANES):
+        for piece in range(lane * lines.pieces // lanes, (lane + 1) * lines.pieces // lanes):
             first, last = lines.edges(piece)
             np.matmul(columns(first, last).T, flat[first * lines.length : last * lines.length], out=share)
             totals[lane] += share
 
-    pool().run(work, LANES)
+    pool().run(work, lanes)
     total: HostArray = totals.sum(axis=0)
     return total
 
