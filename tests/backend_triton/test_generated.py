@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kusari.backend.generated import cache_folder
 from kusari_triton import generated
 
 
@@ -44,6 +45,6 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Mon
 def test_the_default_is_the_users_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KUSARI_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
-    assert generated.cache_folder() == Path("/somewhere/kusari/triton")
+    assert cache_folder("triton") == Path("/somewhere/kusari/triton")
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert generated.cache_folder() == Path.home() / ".cache" / "kusari" / "triton"
+    assert cache_folder("triton") == Path.home() / ".cache" / "kusari" / "triton"

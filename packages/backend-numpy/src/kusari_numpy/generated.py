@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import logging
-import os
 import sys
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+from kusari.backend.generated import cache_folder, source_file
+
 _log = logging.getLogger(__name__)
-
-
-def cache_folder() -> Path:
-    """Return where generated modules are kept: ``$KUSARI_CACHE``, else ``kusari`` in the user's cache folder."""
-    chosen = os.environ.get("KUSARI_CACHE")
-    base = Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kusari"
-    return base / "numpy"
 
 
 def load_loop(name: str, source: str) -> Callable[..., None]:
@@ -34,10 +25,8 @@ def load_loop(name: str, source: str) -> Callable[..., None]:
     """
     from kusari_numpy.compiled.options import elementwise_jit, elementwise_jit_uncached
 
-    path = cache_folder() / f"{name}_{hashlib.sha256(source.encode()).hexdigest()[:16]}.py"
     try:
-        if not path.exists() or path.read_text(encoding="utf-8") != source:
-            _write(path, source)
+        path = source_file(cache_folder("numpy"), name, source)
         spec = importlib.util.spec_from_file_location(f"kusari_numpy.generated_{path.stem}", path)
         assert spec is not None
         assert spec.loader is not None
@@ -50,13 +39,3 @@ def load_loop(name: str, source: str) -> Callable[..., None]:
         space: dict[str, Any] = {}
         exec(compile(source, f"<loop {name}>", "exec"), space)
         return elementwise_jit_uncached(space["loop"])
-
-
-def _write(path: Path, source: str) -> None:
-    """Write by renaming, so that a process that reads meanwhile sees the whole file or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=path.stem, suffix=".tmp", delete=False
-    ) as file:
-        file.write(source)
-    Path(file.name).replace(path)

@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib.util
-import os
-import tempfile
-from pathlib import Path
 from types import ModuleType
 
-
-def cache_folder() -> Path:
-    """Return where generated modules are kept: ``$KUSARI_CACHE``, else ``kusari`` in the user's cache folder."""
-    chosen = os.environ.get("KUSARI_CACHE")
-    if chosen:
-        return Path(chosen) / "triton"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kusari" / "triton"
+from kusari.backend.generated import cache_folder, source_file
 
 
 @functools.lru_cache(maxsize=1024)
@@ -32,35 +22,17 @@ def load(name: str, source: str) -> ModuleType:
     Raises:
         RuntimeError: The cache folder cannot be written.
     """
-    path = cache_folder() / f"{name}_{hashlib.sha256(source.encode()).hexdigest()[:16]}.py"
-    if not _holds(path, source):
-        _write(path, source)
+    folder = cache_folder("triton")
+    try:
+        path = source_file(folder, name, source)
+    except OSError as error:
+        raise RuntimeError(
+            f"generated kernels are kept in {folder}, which cannot be written ({error}); "
+            "set KUSARI_CACHE to a folder that can"
+        ) from error
     spec = importlib.util.spec_from_file_location(f"kusari_triton.generated_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def _holds(path: Path, source: str) -> bool:
-    try:
-        return path.read_text(encoding="utf-8") == source
-    except (OSError, UnicodeDecodeError):
-        return False
-
-
-def _write(path: Path, source: str) -> None:
-    """Write by renaming, so that a process that reads meanwhile sees the whole file or none."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=path.stem, suffix=".tmp", delete=False
-        ) as file:
-            file.write(source)
-        Path(file.name).replace(path)
-    except OSError as error:
-        raise RuntimeError(
-            f"generated kernels are kept in {path.parent}, which cannot be written ({error}); "
-            "set KUSARI_CACHE to a folder that can"
-        ) from error

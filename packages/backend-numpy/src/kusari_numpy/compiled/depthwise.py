@@ -10,15 +10,7 @@ from typing import Any
 import numpy as np
 
 from kusari_numpy.compiled.options import jit
-
-
-@jit
-def _seen(k: int, axis: Any, out: int, length: int) -> tuple[int, int]:
-    """Return the first output pixel whose tap ``k`` lies inside the image, and the one after the last."""
-    _, stride, pad, dilate = axis
-    shift = k * dilate - pad
-    first = min(max(0, -(shift // stride)), out)
-    return first, max(first, min(out, (length - 1 - shift) // stride + 1))
+from kusari_numpy.compiled.window import seen
 
 
 @jit
@@ -46,7 +38,7 @@ def _add_row(x: Any, filters: Any, y: Any, n: int, h: int, v: int, i: int, acros
     out_width, width, channels = y.shape[2], x.shape[2], x.shape[3]
     middle, end = out_width, out_width  # pixels from ``middle`` to ``end`` have three taps at once
     if across[0] == 3:
-        middle, end = _seen(0, across, out_width, width)[0], _seen(2, across, out_width, width)[1]
+        middle, end = seen(0, across, out_width, width)[0], seen(2, across, out_width, width)[1]
         end = max(middle, end)
         for w in range(middle, end):
             u = w * across[1] - across[2]
@@ -58,7 +50,7 @@ def _add_row(x: Any, filters: Any, y: Any, n: int, h: int, v: int, i: int, acros
                     + x[n, v, farther, c] * filters[i, 2, c]
                 )
     for j in range(across[0]):
-        left, right = _seen(j, across, out_width, width)
+        left, right = seen(j, across, out_width, width)
         shift = j * across[3] - across[2]
         for w in range(left, right):
             if w < middle or w >= end:
@@ -81,7 +73,7 @@ def grad_input(gy: Any, filters: Any, gx: Any, first: int, last: int, window: An
             h, rest = divmod(v + rows[2] - i * rows[3], rows[1])
             if rest == 0 and 0 <= h < out_height:
                 for j in range(across[0]):
-                    left, right = _seen(j, across, out_width, width)
+                    left, right = seen(j, across, out_width, width)
                     shift = j * across[3] - across[2]
                     for w in range(left, right):
                         u = w * across[1] + shift
@@ -101,7 +93,7 @@ def grad_filters(x: Any, gy: Any, gradient: Any, first: int, last: int, window: 
             v = h * rows[1] + i * rows[3] - rows[2]
             if 0 <= v < height:
                 for j in range(across[0]):
-                    left, right = _seen(j, across, out_width, x.shape[2])
+                    left, right = seen(j, across, out_width, x.shape[2])
                     shift = j * across[3] - across[2]
                     total[:] = 0
                     for w in range(left, right):

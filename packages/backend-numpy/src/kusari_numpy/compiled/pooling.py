@@ -11,15 +11,7 @@ from typing import Any
 import numpy as np
 
 from kusari_numpy.compiled.options import jit
-
-
-@jit
-def _seen(k: int, axis: Any, out: int, length: int) -> tuple[int, int]:
-    """Return the first output pixel whose place ``k`` lies inside the image, and the one after the last."""
-    _, stride, pad, dilate = axis
-    shift = k * dilate - pad
-    first = min(max(0, -(shift // stride)), out)
-    return first, max(first, min(out, (length - 1 - shift) // stride + 1))
+from kusari_numpy.compiled.window import seen
 
 
 @jit
@@ -38,7 +30,7 @@ def largest(x: Any, y: Any, where: Any, first: int, last: int, window: Any) -> N
             if 0 <= v < height:
                 for j in range(across[0]):
                     place = np.int32(i * across[0] + j)
-                    left, right = _seen(j, across, width, x.shape[2])
+                    left, right = seen(j, across, width, x.shape[2])
                     shift = j * across[3] - across[2]
                     for w in range(left, right):
                         u = w * across[1] + shift
@@ -65,7 +57,7 @@ def largest_gradient(where: Any, gy: Any, gx: Any, first: int, last: int, window
             if rest == 0 and 0 <= h < out_height:
                 for j in range(across[0]):
                     place = np.int32(i * across[0] + j)
-                    left, right = _seen(j, across, out_width, width)
+                    left, right = seen(j, across, out_width, width)
                     shift = j * across[3] - across[2]
                     for w in range(left, right):
                         u = w * across[1] + shift
@@ -102,7 +94,7 @@ def mean(x: Any, weight: Any, y: Any, first: int, last: int, window: Any) -> Non
             v = h * rows[1] + i * rows[3] - rows[2]
             if 0 <= v < height:
                 for j in range(across[0]):
-                    left, right = _seen(j, across, width, x.shape[2])
+                    left, right = seen(j, across, width, x.shape[2])
                     shift = j * across[3] - across[2]
                     for w in range(left, right):
                         u = w * across[1] + shift
@@ -127,7 +119,7 @@ def mean_gradient(weight: Any, gy: Any, gx: Any, first: int, last: int, window: 
             h, rest = divmod(v + rows[2] - i * rows[3], rows[1])
             if rest == 0 and 0 <= h < out_height:
                 for j in range(across[0]):
-                    left, right = _seen(j, across, out_width, width)
+                    left, right = seen(j, across, out_width, width)
                     shift = j * across[3] - across[2]
                     for w in range(left, right):
                         u = w * across[1] + shift
