@@ -16,9 +16,9 @@ from kusari.kernels.conv import Convolution, ConvolutionProblem
 from kusari.kernels.window import Window
 from kusari_numpy.compiled_available import compiled_available
 from kusari_numpy.convolution.depthwise import DepthwiseConvolution
+from kusari_numpy.convolution.direct import DirectConvolution
 from kusari_numpy.convolution.groups import GroupedConvolution
 from kusari_numpy.convolution.per_image import PerImageConvolution
-from kusari_numpy.convolution.rows import RowsConvolution
 from kusari_numpy.convolution.winograd import WinogradConvolution
 from kusari_numpy.threads import get_num_threads, set_num_threads
 from kusari_numpy.workspace import LIMIT, workspace
@@ -51,7 +51,7 @@ compiled = pytest.mark.skipif(compiled_available(get_backend("numpy")) is not Tr
 WAYS = [
     PerImageConvolution,
     GroupedConvolution,
-    *(pytest.param(way, marks=compiled) for way in (RowsConvolution, WinogradConvolution, DepthwiseConvolution)),
+    *(pytest.param(way, marks=compiled) for way in (DirectConvolution, WinogradConvolution, DepthwiseConvolution)),
 ]
 
 
@@ -157,7 +157,7 @@ def test_winograd_is_switched_off_by_its_variable(monkeypatch: pytest.MonkeyPatc
     backend.forget_choices()
     try:
         explanation = backend.explain(Convolution, p)
-        assert explanation.chosen.override.implementation is RowsConvolution
+        assert explanation.chosen.override.implementation is DirectConvolution
         assert "KUSARI_WINOGRAD=0" in str(explanation)
     finally:
         monkeypatch.undo()

@@ -1,104 +1,169 @@
-"""Convolution of each channel with filters of its own, channels last: images (N, H, W, C), filters (KH, KW, C).
+"""Convolution of each channel with a filter of its own: vectors of channels, and no products between channels.
 
-A *line* is a row of output pixels, number n · OH + h. The window is ((size, stride, pad, dilate) of each axis).
+Bordered images lie channels-last in flat memory; places of pixels and taps are those of `kusari_numpy.compiled.direct`.
+The inner loops are written in LLVM's language: a few pixels, or a few taps, have their sums in registers.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
+from kusari_numpy.compiled.direct import places
 from kusari_numpy.compiled.options import jit
-from kusari_numpy.compiled.window import seen
+from kusari_numpy.compiled.vectors import Writer, lanes_of, operands
+
+PIXELS: Final = 4
+"""At once: a vector of the filters is read once for them."""
+TAPS: Final = 9
+"""At once: a vector of gy is read once for them."""
+BLOCK: Final = 240
+"""Pixels whose places are written down at a time."""
 
 
-@jit
-def forward(x: Any, filters: Any, bias: Any, y: Any, first: int, last: int, window: Any) -> None:
-    """Y[n, h, w, c] = b[c] + Σ x[n, h s + i d − p, w s + j d − p, c] filters[i, j, c] for lines of y."""
-    rows, across = window
-    height, out_height, out_width, channels = x.shape[1], y.shape[1], y.shape[2], x.shape[3]
-    for line in range(first, last):
-        n, h = line // out_height, line % out_height
-        for w in range(out_width):
-            for c in range(channels):
-                y[n, h, w, c] = bias[c]
-        for i in range(rows[0]):
-            v = h * rows[1] + i * rows[3] - rows[2]
-            if 0 <= v < height:
-                _add_row(x, filters, y, n, h, v, i, across)
+@intrinsic
+def _pixels(
+    typing: Any, x: Any, rows: Any, row: Any, taps: Any, filters: Any, y: Any, targets: Any, bias: Any, floor: Any
+) -> Any:
+    """y[targets[row + i] + c] = max(bias[c] + Σ_t x[rows[row + i] + taps[t] + c] filters[t, c], floor), i < PIXELS."""
+    signature = types.void(x, rows, types.int64, taps, filters, y, targets, bias, x.dtype)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        names = "x rows row taps filters y targets bias floor"
+        value = operands(context, builder, names, signature.args, arguments)
+        channels, count = (_length(context, builder, signature, arguments, place) for place in (7, 3))
+
+        def write(writer: Writer, channel: Any) -> None:
+            sums = [cgutils.alloca_once(builder, writer.vector) for _ in range(PIXELS)]
+            begin = writer.load(value["bias"], channel)
+            for place in sums:
+                builder.store(begin, place)
+            sources, into = (
+                [builder.add(_entry(writer, value, table, value["row"], i), channel) for i in range(PIXELS)]
+                for table in ("rows", "targets")
+            )
+            with cgutils.for_range(builder, count) as loop:
+                factor = writer.load(value["filters"], builder.add(builder.mul(loop.index, channels), channel))
+                away = builder.load(builder.gep(value["taps"], [loop.index]))
+                for place, source in zip(sums, sources, strict=True):
+                    seen = writer.load(value["x"], builder.add(source, away))
+                    builder.store(writer.multiply_add(seen, factor, builder.load(place)), place)
+            lowest = writer.spread(value["floor"])
+            for place, target in zip(sums, into, strict=True):
+                writer.store(writer.at_least(builder.load(place), lowest), value["y"], target)
+
+        _each_vector(context, builder, x.dtype, channels, write)
+        return context.get_dummy_value()
+
+    return signature, generate
 
 
-@jit
-def _add_row(x: Any, filters: Any, y: Any, n: int, h: int, v: int, i: int, across: Any) -> None:
-    """Add row ``v`` of the image, under row ``i`` of the filters, to line ``h`` of y.
+@intrinsic
+def _taps(
+    typing: Any,
+    x: Any,
+    at: Any,
+    taps: Any,
+    tap: Any,
+    gy: Any,
+    begin: Any,
+    length: Any,
+    step: Any,
+    gradient: Any,
+    zero: Any,
+) -> Any:
+    """gradient[tap + i, c] += Σ_k x[at + taps[tap + i] + k step + c] gy[begin + k C + c] for k < length, i < TAPS.
 
-    Three taps at once where all of them see a pixel: y is read and written once for them.
+    Taps from the table's end on are the last one: C zeros, ``zero``, say how many channels there are.
     """
-    out_width, width, channels = y.shape[2], x.shape[2], x.shape[3]
-    middle, end = out_width, out_width  # pixels from ``middle`` to ``end`` have three taps at once
-    if across[0] == 3:
-        middle, end = seen(0, across, out_width, width)[0], seen(2, across, out_width, width)[1]
-        end = max(middle, end)
-        for w in range(middle, end):
-            u = w * across[1] - across[2]
-            far, farther = u + across[3], u + 2 * across[3]
-            for c in range(channels):
-                y[n, h, w, c] += (
-                    x[n, v, u, c] * filters[i, 0, c]
-                    + x[n, v, far, c] * filters[i, 1, c]
-                    + x[n, v, farther, c] * filters[i, 2, c]
-                )
-    for j in range(across[0]):
-        left, right = seen(j, across, out_width, width)
-        shift = j * across[3] - across[2]
-        for w in range(left, right):
-            if w < middle or w >= end:
-                u = w * across[1] + shift
-                for c in range(channels):
-                    y[n, h, w, c] += x[n, v, u, c] * filters[i, j, c]
+    index = types.int64
+    signature = types.void(x, index, taps, index, gy, index, index, index, gradient, zero)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        names = "x at taps tap gy begin length step gradient zero"
+        value = operands(context, builder, names, signature.args, arguments)
+        channels, count = (_length(context, builder, signature, arguments, place) for place in (9, 2))
+        last = builder.sub(count, ir_one(count))
+
+        def write(writer: Writer, channel: Any) -> None:
+            numbers = [builder.add(value["tap"], writer.integer(i)) for i in range(TAPS)]
+            numbers = [builder.select(builder.icmp_signed("<", n, last), n, last) for n in numbers]
+            sums = [cgutils.alloca_once(builder, writer.vector) for _ in range(TAPS)]
+            into = [builder.add(builder.mul(n, channels), channel) for n in numbers]
+            sources = []
+            for n, place, target in zip(numbers, sums, into, strict=True):
+                away = builder.load(builder.gep(value["taps"], [n]))
+                sources.append(builder.add(builder.add(value["at"], away), channel))
+                builder.store(writer.load(value["gradient"], target), place)
+            with cgutils.for_range(builder, value["length"]) as loop:
+                g_at = builder.add(builder.add(value["begin"], builder.mul(loop.index, channels)), channel)
+                g = writer.load(value["gy"], g_at)
+                along = builder.mul(loop.index, value["step"])
+                for place, source in zip(sums, sources, strict=True):
+                    seen = writer.load(value["x"], builder.add(source, along))
+                    builder.store(writer.multiply_add(seen, g, builder.load(place)), place)
+            for place, target in zip(sums, into, strict=True):
+                writer.store(builder.load(place), value["gradient"], target)
+
+        _each_vector(context, builder, x.dtype, channels, write)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+def ir_one(like: Any) -> Any:
+    """Return 1 of an integer's type."""
+    return like.type(1)
+
+
+def _length(context: Any, builder: Any, signature: Any, arguments: Any, place: int) -> Any:
+    """Return the length of an argument that is a flat array."""
+    kind = signature.args[place]
+    return context.make_array(kind)(context, builder, arguments[place]).nitems
+
+
+def _entry(writer: Writer, value: dict[str, Any], table: str, row: Any, i: int) -> Any:
+    place = writer.builder.add(row, writer.integer(i))
+    return writer.builder.load(writer.builder.gep(value[table], [place]))
+
+
+def _each_vector(context: Any, builder: Any, dtype: Any, channels: Any, write: Any) -> None:
+    """Write a loop over whole vectors of channels, and one over the channels that are left."""
+    number, lanes = context.get_value_type(dtype), lanes_of(dtype)
+    whole = builder.mul(builder.udiv(channels, channels.type(lanes)), channels.type(lanes))
+    for first, last, width in ((channels.type(0), whole, lanes), (whole, channels, 1)):
+        with cgutils.for_range_slice(builder, first, last, channels.type(width)) as (channel, _):
+            write(Writer(builder, number, width), channel)
 
 
 @jit
-def grad_input(gy: Any, filters: Any, gx: Any, first: int, last: int, window: Any) -> None:
-    """Write the lines ``first`` to ``last`` of gx: each output that saw a pixel gives it its share."""
-    rows, across = window
-    height, width, channels, out_height, out_width = gx.shape[1], gx.shape[2], gx.shape[3], gy.shape[1], gy.shape[2]
-    for line in range(first, last):
-        n, v = line // height, line % height
-        for u in range(width):
-            for c in range(channels):
-                gx[n, v, u, c] = 0
-        for i in range(rows[0]):
-            h, rest = divmod(v + rows[2] - i * rows[3], rows[1])
-            if rest == 0 and 0 <= h < out_height:
-                for j in range(across[0]):
-                    left, right = seen(j, across, out_width, width)
-                    shift = j * across[3] - across[2]
-                    for w in range(left, right):
-                        u = w * across[1] + shift
-                        for c in range(channels):
-                            gx[n, v, u, c] += gy[n, h, w, c] * filters[i, j, c]
+def convolve(
+    x: Any, source: Any, taps: Any, filters: Any, y: Any, target: Any, bias: Any, floor: Any, first: int, last: int
+) -> None:
+    """Compute the output pixels ``first`` to ``last``: y = max(bias + Σ_t x[… + taps[t]] filters[t], floor).
+
+    x and y are flat, source and target grids of pixels, filters (taps, C) flat.
+    """
+    rows, targets = np.empty(BLOCK + PIXELS, np.int64), np.empty(BLOCK + PIXELS, np.int64)
+    for start in range(first, last, BLOCK):
+        count = min(BLOCK, last - start)
+        places(rows, start, start + count, source)
+        places(targets, start, start + count, target)
+        for row in range(0, count, PIXELS):
+            _pixels(x, rows, row, taps, filters, y, targets, bias, floor)
 
 
 @jit
-def grad_filters(x: Any, gy: Any, gradient: Any, first: int, last: int, window: Any) -> None:
-    """Add the share of gy's lines ``first`` to ``last`` to the gradient (KH, KW, C)."""
-    rows, across = window
-    height, channels, out_height, out_width = x.shape[1], x.shape[3], gy.shape[1], gy.shape[2]
-    total = np.empty(channels, x.dtype)
-    for line in range(first, last):
-        n, h = line // out_height, line % out_height
-        for i in range(rows[0]):
-            v = h * rows[1] + i * rows[3] - rows[2]
-            if 0 <= v < height:
-                for j in range(across[0]):
-                    left, right = seen(j, across, out_width, x.shape[2])
-                    shift = j * across[3] - across[2]
-                    total[:] = 0
-                    for w in range(left, right):
-                        u = w * across[1] + shift
-                        for c in range(channels):
-                            total[c] += x[n, v, u, c] * gy[n, h, w, c]
-                    for c in range(channels):
-                        gradient[i, j, c] += total[c]
+def add_gradient(x: Any, taps: Any, gy: Any, lines: Any, step: int, gradient: Any, zero: Any) -> None:
+    """gradient[t] += Σ x[… + taps[t]] gy over the pixels of some ``lines``.
+
+    lines: (place of the first window in x, of the first pixel in gy, pixels); step: from one pixel in x to the next;
+    zero: one number for each channel.
+    """
+    for line in range(len(lines)):
+        for tap in range(0, len(taps), TAPS):
+            _taps(x, lines[line, 0], taps, tap, gy, lines[line, 1], lines[line, 2], step, gradient, zero)

@@ -19,6 +19,12 @@ def jit(function: F) -> F:
     return compiled
 
 
+def inlined(function: F) -> F:
+    """Put ``function`` in the place of each call of it from a compiled loop."""
+    compiled: F = njit(inline="always")(function)
+    return compiled
+
+
 EXACT_MATH: Final = frozenset({"contract", "nsz"})
 """Products are fused into sums, which drops a rounding; otherwise as written."""
 

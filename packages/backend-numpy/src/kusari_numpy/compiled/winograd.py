@@ -1,21 +1,55 @@
-"""The transforms of Winograd's F(4×4, 3×3), many channels at a time.
+"""Winograd's F(4×4, 3×3), many channels at a time.
 
 A 4×4 tile of y = x ⋆ w comes from a 6×6 patch of x: Y = Aᵀ[(G w Gᵀ) ∘ (Bᵀ X B)]A, 36 products where the definition has
-144. Between the transforms lie 36 matrix products, one per place in the patch: V (36, tiles, C) · U (36, C, O).
-Images are (N, H, W, C); a *strip* is a row of tiles, number n · (tiles down) + (tile row).
+144. Between the transforms lie 36 matrix products, one per place in the patch: V (tiles, C) · U (C, O). A tile's patch
+is a row of memory, (36, C) and a little more (`row_length`). Images are (N, H, W, C); a *strip* is a row of tiles,
+number n · (tiles down) + (tile row).
 Source: Lavin & Gray, Fast Algorithms for Convolutional Neural Networks (2016).
-
-Each transform is two loops over channels, first along the columns of a patch, then along its rows. They index whole
-arrays: a view per row would cost more to make than a row of 64 channels takes to compute.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from kusari_numpy.compiled.options import jit
+from kusari_numpy.compiled.tile import add_tile
+from kusari_numpy.compiled.transform import both_sides
+from kusari_numpy.compiled.vectors import REGISTERS, TALLEST, WIDEST
+
+PLACES: Final = 36
+"""In a patch."""
+
+AT: Final = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1))
+BT: Final = (
+    (4, 0, -5, 0, 1, 0), (0, -4, -4, 1, 1, 0), (0, 4, -4, -1, 1, 0), (0, -2, -1, 2, 1, 0), (0, 2, -1, -2, 1, 0),
+    (0, 4, 0, -5, 0, 1),
+)  # fmt: skip
+G: Final = (
+    (1 / 4, 0, 0), (-1 / 6, -1 / 6, -1 / 6), (-1 / 6, 1 / 6, -1 / 6), (1 / 24, 1 / 12, 1 / 6), (1 / 24, -1 / 12, 1 / 6),
+    (0, 0, 1),
+)  # fmt: skip
+
+
+def row_length(numbers: int, dtype: Any) -> int:
+    """Return the length of rows for so many numbers: a tile's patch, or all filters at one place.
+
+    One vector more than needed: rows a power of two apart would drive each other out of the cache. Transforming 512²
+    filters, with 36 rows a MiB apart, took four times as long.
+    """
+    return numbers + REGISTERS.bytes // int(dtype.itemsize)
+
+
+def _transposed(matrix: tuple[tuple[float, ...], ...]) -> tuple[tuple[float, ...], ...]:
+    return tuple(zip(*matrix, strict=True))
+
+
+_to_patch = both_sides(BT)
+_to_output = both_sides(AT, finish=True)
+_to_gradient = both_sides(_transposed(AT))
+_to_filter = both_sides(G)
+_to_filter_gradient = both_sides(_transposed(G))
 
 
 @jit
@@ -24,21 +58,21 @@ def to_patches(
 ) -> None:
     """V = Bᵀ X B for the strips ``first`` to ``last``; the first patch begins ``pad`` outside the image.
 
-    Tiles are written from number ``offset`` of patches (36, tiles, C) on.
+    Tiles are written from row ``offset`` of patches on.
     """
     height, width, channels = image.shape[1:]
-    half = np.empty((6, 6, channels), image.dtype)
-    border = np.empty((6, 6, channels), image.dtype)
+    border, into = np.empty((6, 6, channels), image.dtype), (6 * channels, channels)
+    x, cut, V, nothing = image.reshape(-1), border.reshape(-1), patches.reshape(-1), image.dtype.type(0)
     for strip in range(first, last):
-        source, top = image[strip // down], 4 * (strip % down) - pad[0]
+        n, top = strip // down, 4 * (strip % down) - pad[0]
         for b in range(across):
-            left = 4 * b - pad[1]
+            left, to = 4 * b - pad[1], (offset + (strip - first) * across + b) * patches.shape[1]
             if top >= 0 and left >= 0 and top + 6 <= height and left + 6 <= width:
-                _patch_columns(source, top, left, half)
+                at = ((n * height + top) * width + left) * channels
+                _to_patch(x, at, (width * channels, channels), V, to, into, channels, x, nothing)
             else:
-                _cut(source, top, left, border)
-                _patch_columns(border, 0, 0, half)
-            _patch_rows(half, patches, offset + (strip - first) * across + b)
+                _cut(image[n], top, left, border)
+                _to_patch(cut, 0, (6 * channels, channels), V, to, into, channels, x, nothing)
 
 
 @jit
@@ -56,202 +90,136 @@ def _cut(source: Any, top: int, left: int, patch: Any) -> None:
 
 
 @jit
-def _patch_columns(x: Any, top: int, left: int, half: Any) -> None:
-    """Half = Bᵀ X."""
-    two, four, five = np.float32(2), np.float32(4), np.float32(5)
-    for j in range(6):
-        for c in range(half.shape[2]):
-            d0, d1, d2 = x[top, left + j, c], x[top + 1, left + j, c], x[top + 2, left + j, c]
-            d3, d4, d5 = x[top + 3, left + j, c], x[top + 4, left + j, c], x[top + 5, left + j, c]
-            even, odd = d4 - four * d2, d3 - four * d1
-            fourth, third = d4 - d2, two * (d3 - d1)
-            half[0, j, c] = four * d0 - five * d2 + d4
-            half[1, j, c] = even + odd
-            half[2, j, c] = even - odd
-            half[3, j, c] = fourth + third
-            half[4, j, c] = fourth - third
-            half[5, j, c] = four * d1 - five * d3 + d5
-
-
-@jit
-def _patch_rows(half: Any, patches: Any, v: int) -> None:
-    """V = half B."""
-    two, four, five = np.float32(2), np.float32(4), np.float32(5)
-    for i in range(6):
-        k = 6 * i
-        for c in range(half.shape[2]):
-            d0, d1, d2, d3, d4, d5 = (
-                half[i, 0, c],
-                half[i, 1, c],
-                half[i, 2, c],
-                half[i, 3, c],
-                half[i, 4, c],
-                half[i, 5, c],
-            )
-            even, odd = d4 - four * d2, d3 - four * d1
-            fourth, third = d4 - d2, two * (d3 - d1)
-            patches[k, v, c] = four * d0 - five * d2 + d4
-            patches[k + 1, v, c] = even + odd
-            patches[k + 2, v, c] = even - odd
-            patches[k + 3, v, c] = fourth + third
-            patches[k + 4, v, c] = fourth - third
-            patches[k + 5, v, c] = four * d1 - five * d3 + d5
-
-
-@jit
 def from_products(products: Any, bias: Any, floor: Any, y: Any, first: int, last: int, down: int, across: int) -> None:
-    """Y = max(Aᵀ M A + b, floor) for the strips ``first`` to ``last``."""
+    """Y = max(Aᵀ M A + b, floor) for the strips ``first`` to ``last``; M and b in whole vectors."""
     height, width, channels = y.shape[1:]
-    half = np.empty((4, 6, channels), y.dtype)
-    border = np.empty((4, 4, channels), y.dtype)
+    columns = len(bias)
+    border, out = np.empty((4, 4, channels), y.dtype), (6 * columns, columns)
+    M, flat, cut = products.reshape(-1), y.reshape(-1), border.reshape(-1)
     for strip in range(first, last):
-        target, top = y[strip // down], 4 * (strip % down)
+        n, top = strip // down, 4 * (strip % down)
         for b in range(across):
-            left = 4 * b
-            _product_columns(products, (strip - first) * across + b, half)
+            left, at = 4 * b, ((strip - first) * across + b) * products.shape[1]
             if top + 4 <= height and left + 4 <= width:
-                _output_rows(half, bias, floor, target, top, left)
+                to = ((n * height + top) * width + left) * channels
+                _to_output(M, at, out, flat, to, (width * channels, channels), channels, bias, floor)
             else:
-                _output_rows(half, bias, floor, border, 0, 0)
+                _to_output(M, at, out, cut, 0, (4 * channels, channels), channels, bias, floor)
                 for i in range(min(4, height - top)):
                     for j in range(min(4, width - left)):
                         for c in range(channels):
-                            target[top + i, left + j, c] = border[i, j, c]
+                            y[n, top + i, left + j, c] = border[i, j, c]
 
 
 @jit
-def _product_columns(products: Any, v: int, half: Any) -> None:
-    """Half = Aᵀ M."""
-    two, four, eight = np.float32(2), np.float32(4), np.float32(8)
-    for j in range(6):
-        for c in range(half.shape[2]):
-            m0, m1, m2 = products[j, v, c], products[6 + j, v, c], products[12 + j, v, c]
-            m3, m4, m5 = products[18 + j, v, c], products[24 + j, v, c], products[30 + j, v, c]
-            near, nearer, far, farther = m1 + m2, m1 - m2, m3 + m4, m3 - m4
-            half[0, j, c] = m0 + near + far
-            half[1, j, c] = nearer + two * farther
-            half[2, j, c] = near + four * far
-            half[3, j, c] = nearer + eight * farther + m5
+def gradient_to_patches(
+    gy: Any, patches: Any, columns: int, first: int, last: int, down: int, across: int, offset: int
+) -> None:
+    """D = A g Aᵀ for the strips ``first`` to ``last`` of gy (N, H, W, O): the transpose of `from_products`.
 
-
-@jit
-def _output_rows(half: Any, bias: Any, floor: Any, y: Any, top: int, left: int) -> None:
-    """Y = max(half A + b, floor)."""
-    two, four, eight = np.float32(2), np.float32(4), np.float32(8)
-    for i in range(4):
-        for c in range(half.shape[2]):
-            m0, m1, m2, m3, m4, m5 = (
-                half[i, 0, c],
-                half[i, 1, c],
-                half[i, 2, c],
-                half[i, 3, c],
-                half[i, 4, c],
-                half[i, 5, c],
-            )
-            near, nearer, far, farther = m1 + m2, m1 - m2, m3 + m4, m3 - m4
-            y0, y1 = m0 + near + far + bias[c], nearer + two * farther + bias[c]
-            y2, y3 = near + four * far + bias[c], nearer + eight * farther + m5 + bias[c]
-            y[top + i, left, c] = floor if y0 < floor else y0  # noqa: FURB136  # NaN stays NaN, which max() drops
-            y[top + i, left + 1, c] = floor if y1 < floor else y1  # noqa: FURB136
-            y[top + i, left + 2, c] = floor if y2 < floor else y2  # noqa: FURB136
-            y[top + i, left + 3, c] = floor if y3 < floor else y3  # noqa: FURB136
-
-
-@jit
-def gradient_to_patches(gy: Any, patches: Any, first: int, last: int, down: int, across: int, offset: int) -> None:
-    """D = A g Aᵀ for the strips ``first`` to ``last`` of gy (N, H, W, O): the transpose of `from_products`."""
+    D has ``columns`` at each place, whole vectors; those that gy has not stay as they are.
+    """
     height, width, channels = gy.shape[1:]
-    half = np.empty((6, 4, channels), gy.dtype)
-    border = np.empty((4, 4, channels), gy.dtype)
+    border, into = np.empty((4, 4, channels), gy.dtype), (6 * columns, columns)
+    g, cut, D, nothing = gy.reshape(-1), border.reshape(-1), patches.reshape(-1), gy.dtype.type(0)
     for strip in range(first, last):
-        source, top = gy[strip // down], 4 * (strip % down)
+        n, top = strip // down, 4 * (strip % down)
         for b in range(across):
-            left = 4 * b
+            left, to = 4 * b, (offset + (strip - first) * across + b) * patches.shape[1]
             if top + 4 <= height and left + 4 <= width:
-                _gradient_columns(source, top, left, half)
+                at = ((n * height + top) * width + left) * channels
+                _to_gradient(g, at, (width * channels, channels), D, to, into, channels, g, nothing)
             else:
-                _cut(source, top, left, border)
-                _gradient_columns(border, 0, 0, half)
-            _gradient_rows(half, patches, offset + (strip - first) * across + b)
+                _cut(gy[n], top, left, border)
+                _to_gradient(cut, 0, (4 * channels, channels), D, to, into, channels, g, nothing)
 
 
 @jit
-def _gradient_columns(g: Any, top: int, left: int, half: Any) -> None:
-    """Half = A g."""
-    two, four, eight = np.float32(2), np.float32(4), np.float32(8)
-    for j in range(4):
-        for c in range(half.shape[2]):
-            g0, g1 = g[top, left + j, c], g[top + 1, left + j, c]
-            g2, g3 = g[top + 2, left + j, c], g[top + 3, left + j, c]
-            even, odd, fourth, third = g0 + g2, g1 + g3, g0 + four * g2, two * g1 + eight * g3
-            half[0, j, c] = g0
-            half[1, j, c] = even + odd
-            half[2, j, c] = even - odd
-            half[3, j, c] = fourth + third
-            half[4, j, c] = fourth - third
-            half[5, j, c] = g3
+def multiply(patches: Any, U: Any, products: Any, nothing: Any) -> None:
+    """M = V U at each place of the patch.
+
+    U: For each place a row of panels (C, width); nothing: as many zeros as M has columns, whole vectors.
+    """
+    tiles, pitch = patches.shape
+    outputs, lanes = len(nothing), REGISTERS.bytes // patches.itemsize
+    channels = (U.shape[1] - lanes) // outputs
+    rows, targets = np.empty(tiles + TALLEST, np.int64), np.empty(tiles + TALLEST, np.int64)
+    lowest = patches.dtype.type(-np.inf)
+    V, M, filters = (
+        patches.reshape(-1),
+        products.reshape(-1),
+        U.reshape(-1),
+    )  # once: each costs as much as a few products
+    whole = np.array([[0, 0, channels]])
+    for place in range(PLACES):
+        for row in range(len(rows)):
+            at = min(row, tiles - 1)
+            rows[row], targets[row] = at * pitch + place * channels, at * products.shape[1] + place * outputs
+        for column in range(0, outputs, WIDEST * lanes):
+            width = min(WIDEST, (outputs - column) // lanes)
+            start = place * U.shape[1] + column * channels
+            for row in range(0, tiles, REGISTERS.rows[width - 1]):
+                add_tile(
+                    width, V, rows, row, filters, start, whole, 0, 1, (1, width * lanes), M, targets, column, nothing,
+                    lowest, False,
+                )  # fmt: skip
 
 
 @jit
-def _gradient_rows(half: Any, patches: Any, v: int) -> None:
-    """D = half Aᵀ."""
-    two, four, eight = np.float32(2), np.float32(4), np.float32(8)
-    for i in range(6):
-        k = 6 * i
-        for c in range(half.shape[2]):
-            g0, g1, g2, g3 = half[i, 0, c], half[i, 1, c], half[i, 2, c], half[i, 3, c]
-            even, odd, fourth, third = g0 + g2, g1 + g3, g0 + four * g2, two * g1 + eight * g3
-            patches[k, v, c] = g0
-            patches[k + 1, v, c] = even + odd
-            patches[k + 2, v, c] = even - odd
-            patches[k + 3, v, c] = fourth + third
-            patches[k + 4, v, c] = fourth - third
-            patches[k + 5, v, c] = g3
+def add_gradient(patches: Any, gradients: Any, gU: Any, nothing: Any, first: int, last: int, add: bool) -> None:
+    """gU ← Vᵀ D, or gU + Vᵀ D, at the places ``first`` to ``last``; each is a row of gU, (C, O) and a little more.
+
+    nothing: O zeros, whole vectors.
+    """
+    tiles, outputs, lanes = len(patches), len(nothing), REGISTERS.bytes // patches.itemsize
+    channels = (gU.shape[1] - lanes) // outputs
+    rows, targets = np.empty(channels + TALLEST, np.int64), np.empty(channels + TALLEST, np.int64)
+    lowest = patches.dtype.type(-np.inf)
+    V, D, total = patches.reshape(-1), gradients.reshape(-1), gU.reshape(-1)
+    steps = (patches.shape[1], gradients.shape[1])
+    for place in range(first, last):
+        for row in range(len(rows)):
+            at = min(row, channels - 1)
+            rows[row], targets[row] = place * channels + at, place * gU.shape[1] + at * outputs
+        whole = np.array([[0, place * outputs, tiles]])
+        for column in range(0, outputs, WIDEST * lanes):
+            width = min(WIDEST, (outputs - column) // lanes)
+            for row in range(0, channels, REGISTERS.rows[width - 1]):
+                add_tile(
+                    width, V, rows, row, D, column, whole, 0, 1, steps, total, targets, column, nothing, lowest, add
+                )
 
 
 @jit
-def transform_filters(windows: Any, G: Any, U: Any, first: int, last: int) -> None:
-    """U = G w Gᵀ for the rows ``first`` to ``last`` of windows (A, B, 9), with any strides: U (36, A, B)."""
-    count = windows.shape[1]
-    taps = np.empty((9, count), U.dtype)
-    half = np.empty((18, count), U.dtype)
+def transform_filters(windows: Any, U: Any, outputs: int, first: int, last: int) -> None:
+    """U = G w Gᵀ for the rows ``first`` to ``last`` of windows (A, B, 9), with any strides.
+
+    U: For each place a row of panels (A, width); B is filled up with zeros to ``outputs``.
+    """
+    rows, count, _ = windows.shape
+    panel = WIDEST * REGISTERS.bytes // U.itemsize
+    taps = np.zeros((9, outputs), U.dtype)
+    flat, filters, nothing = taps.reshape(-1), U.reshape(-1), U.dtype.type(0)
+    into = (6 * U.shape[1], U.shape[1])
     for row in range(first, last):
         for b in range(count):
             for k in range(9):
                 taps[k, b] = windows[row, b, k]
-        for i in range(6):
-            g0, g1, g2 = G[i, 0], G[i, 1], G[i, 2]
-            for j in range(3):
-                for b in range(count):
-                    half[3 * i + j, b] = g0 * taps[j, b] + g1 * taps[3 + j, b] + g2 * taps[6 + j, b]
-        for i in range(6):
-            for j in range(6):
-                g0, g1, g2 = G[j, 0], G[j, 1], G[j, 2]
-                for b in range(count):
-                    U[6 * i + j, row, b] = g0 * half[3 * i, b] + g1 * half[3 * i + 1, b] + g2 * half[3 * i + 2, b]
+        for left in range(0, outputs, panel):
+            width = min(panel, outputs - left)
+            to = left * rows + row * width
+            _to_filter(flat, left, (3 * outputs, outputs), filters, to, into, width, flat, nothing)
 
 
 @jit
-def filters_from_patches(gU: Any, G: Any, windows: Any, first: int, last: int) -> None:
-    """gw = Gᵀ gU G for the rows ``first`` to ``last`` of windows: the transpose of `transform_filters`."""
+def filters_from_patches(gU: Any, outputs: int, windows: Any, first: int, last: int) -> None:
+    """gw = Gᵀ gU G for the rows ``first`` to ``last`` of windows; gU has ``outputs`` columns."""
     count = windows.shape[1]
-    half = np.empty((18, count), gU.dtype)
     taps = np.empty((9, count), gU.dtype)
+    flat, U, nothing = taps.reshape(-1), gU.reshape(-1), gU.dtype.type(0)
+    place = gU.shape[1]
     for row in range(first, last):
-        half[:] = 0
-        taps[:] = 0
-        for i in range(6):
-            for j in range(6):
-                for k in range(3):
-                    g = G[j, k]
-                    for b in range(count):
-                        half[3 * i + k, b] += g * gU[6 * i + j, row, b]
-        for i in range(6):
-            for j in range(3):
-                g = G[i, j]
-                for k in range(3):
-                    for b in range(count):
-                        taps[3 * j + k, b] += g * half[3 * i + k, b]
+        _to_filter_gradient(U, row * outputs, (6 * place, place), flat, 0, (3 * count, count), count, flat, nothing)
         for b in range(count):
             for k in range(9):
                 windows[row, b, k] = taps[k, b]

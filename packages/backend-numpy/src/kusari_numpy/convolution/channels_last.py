@@ -81,16 +81,16 @@ def channels_last(x: HostArray) -> HostArray:
 def _copy(x: HostArray) -> HostArray:
     """Return a channels-last copy of channels-first memory."""
     n, c, *spatial = x.shape
-    return _transposed(x.reshape(n, c, math.prod(spatial))).reshape(n, *spatial, c)
+    return transposed(x.reshape(n, c, math.prod(spatial))).reshape(n, *spatial, c)
 
 
 def channels_first_copy(y: HostArray, spatial: tuple[int, ...]) -> HostArray:
     """Return dense (N, …, O) memory as an array (N, O, *spatial) of channels-first memory."""
     n, o = len(y), y.shape[-1]
-    return _transposed(y.reshape(n, math.prod(spatial), o)).reshape(n, o, *spatial)
+    return transposed(y.reshape(n, math.prod(spatial), o)).reshape(n, o, *spatial)
 
 
-def _transposed(source: HostArray) -> HostArray:
+def transposed(source: HostArray) -> HostArray:
     """Return a copy (N, B, A) of dense (N, A, B)."""
     from kusari_numpy.compiled.layout import BLOCK, transpose
 

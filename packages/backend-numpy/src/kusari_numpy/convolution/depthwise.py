@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import functools
+import math
+from typing import Final
+
 import numpy as np
 
 from kusari.backend import Backend
+from kusari.kernels.activation import RELU
 from kusari.kernels.conv import Convolution, ConvolutionProblem
 from kusari_numpy.convolution.channels_last import Geometry, HostArray, channels_first_view, channels_last
-from kusari_numpy.convolution.columns import LANES
+from kusari_numpy.convolution.direct import LANES, enclose, sum_pixels
 from kusari_numpy.convolution.epilogue import Epilogue
-from kusari_numpy.convolution.rows import sum_pixels
+from kusari_numpy.convolution.passes import Passes, Three
+from kusari_numpy.convolution.places import pixel_runs, source, tap_numbers, tap_places, target
+from kusari_numpy.pieces import share
 from kusari_numpy.threads import pool
 
-LINES = 8
-"""Lines in a piece of work."""
+BLOCK: Final = 2**14
+"""Numbers of gy in a run whose products go to all taps."""
 
 
 class DepthwiseConvolution(Convolution):
@@ -24,79 +31,89 @@ class DepthwiseConvolution(Convolution):
     def __init__(self, backend: Backend, problem: ConvolutionProblem) -> None:
         super().__init__(backend, problem)
         self.geometry = Geometry.of(problem)
-        self.window = self.geometry.window[1:]
+        self.there, self.back = Passes.forward(self.geometry), Passes.backward(self.geometry)
 
     @classmethod
     def accepts(cls, problem: ConvolutionProblem) -> bool | str:
-        """Take as many groups as channels, in and out, of one or two axes."""
+        """Take as many groups as channels, in and out, of up to three axes."""
         if problem.dtype not in (np.float32, np.float64):
             return f"compiled for float32 and float64, not {problem.dtype}"
         if problem.groups < 2 or problem.W[1] != 1 or problem.W[0] != problem.groups:
             return "not one filter for each channel"
-        if len(problem.window.size) > 2:
-            return f"{len(problem.window.size)} spatial axes; the loops are written for one and two"
+        if len(problem.window.size) > 3:
+            return f"{len(problem.window.size)} spatial axes; the loops are written for one to three"
         if 0 in problem.y or 0 in problem.x:
             return "nothing to compute"
         return True
 
     def forward(self, x: HostArray, W: HostArray, b: HostArray | None) -> HostArray:  # type: ignore[override]
         """Return y (N, C, *out)."""
-        from kusari_numpy.compiled.depthwise import forward
-
-        image, filters = channels_last(x)[:, 0], self._filters(W)
-        bias = np.zeros(len(W), x.dtype) if b is None else b
-        y = np.empty((len(image), *self.geometry.out[1:], len(W)), x.dtype)
-        epilogue = Epilogue.of(self.backend, None, self.problem.activation)
-        lines = len(y) * y.shape[1]
-        flat = y.reshape(lines, -1, len(W))
-
-        def work(piece: int) -> None:
-            first, last = piece * LINES, min((piece + 1) * LINES, lines)
-            forward(image, filters, bias, y, first, last, self.window)
-            if epilogue is not None:
-                epilogue(flat[first:last].reshape(-1, len(W)))
-
-        pool().run(work, -(-lines // LINES))
+        activation = self.problem.activation
+        y = self._convolve(x, self.there, self.geometry.out, W, b, activation == RELU)
+        if activation is not None and activation != RELU:
+            Epilogue(self.backend, None, activation)(y.reshape(-1, len(W)))
         return channels_first_view(y, self.problem.out_shape)
 
     def grad_input(self, W: HostArray, gy: HostArray) -> HostArray:  # type: ignore[override]
         """Return the gradient of x."""
-        from kusari_numpy.compiled.depthwise import grad_input
-
-        rows, filters = channels_last(gy)[:, 0], self._filters(W)
-        gx = np.empty((len(rows), *self.geometry.size[1:], len(W)), gy.dtype)
-        lines = len(gx) * gx.shape[1]
-
-        def work(piece: int) -> None:
-            first = piece * LINES
-            grad_input(rows, filters, gx, first, min(first + LINES, lines), self.window)
-
-        pool().run(work, -(-lines // LINES))
-        return channels_first_view(gx, self.problem.x[2:])
+        return channels_first_view(
+            self._convolve(gy, self.back, self.geometry.size, W, None, False), self.problem.x[2:]
+        )
 
     def grad_weight(self, x: HostArray, gy: HostArray) -> HostArray:  # type: ignore[override]
         """Return the gradient of W."""
-        from kusari_numpy.compiled.depthwise import grad_filters
+        from kusari_numpy.compiled.depthwise import add_gradient
 
-        image, rows = channels_last(x)[:, 0], channels_last(gy)[:, 0]
-        size = tuple(axis[0] for axis in self.window)
-        totals = np.zeros((LANES, *size, len(gy[0])), gy.dtype)
-        lines = len(rows) * rows.shape[1]
+        rows, one, channels = channels_last(gy), self.there.passes[0], self.problem.groups
+        shape = (1, *self.there.bordered, channels)
+        seen = source(one, self.there, shape)
+        runs, (step, _) = pixel_runs(seen, (1, *rows.shape[1:]), max(1, BLOCK // channels))
+        taps, zero = np.array(tap_places(one, shape)), np.zeros(channels, gy.dtype)
+        totals = np.zeros((LANES, len(taps) * channels), gy.dtype)
 
         def work(lane: int) -> None:
-            grad_filters(image, rows, totals[lane], lane * lines // LANES, (lane + 1) * lines // LANES, self.window)
+            for n in range(lane * len(x) // LANES, (lane + 1) * len(x) // LANES):
+                image = enclose(x[n : n + 1], self.there).reshape(-1)
+                add_gradient(image, taps, rows[n].reshape(-1), runs, step, totals[lane], zero)
 
         pool().run(work, LANES)
-        return np.ascontiguousarray(np.moveaxis(totals.sum(axis=0), -1, 0)).reshape(self.problem.W)
+        gradient = totals.sum(axis=0).reshape(len(taps), channels)
+        return np.ascontiguousarray(gradient.T).reshape(self.problem.W)
 
     def grad_bias(self, gy: HostArray) -> HostArray:  # type: ignore[override]
         """Return the gradient of b."""
         return sum_pixels(channels_last(gy))
 
-    def _filters(self, W: HostArray) -> HostArray:
-        """Return W (C, 1, *window) as (KH, KW, C)."""
-        size = tuple(axis[0] for axis in self.window)
-        made: HostArray = self.backend.derived(
-            W, "depthwise", lambda W: np.ascontiguousarray(np.moveaxis(W.reshape(len(W), *size), 0, -1))
-        )
-        return made
+    def _convolve(
+        self, x: HostArray, passes: Passes, size: Three, W: HostArray, b: HostArray | None, rectify: bool
+    ) -> HostArray:
+        """Return (N, *size, C), image by image: a border is put around each while it is in cache."""
+        from kusari_numpy.compiled.depthwise import convolve
+
+        shape, channels = (1, *passes.bordered, len(W)), len(W)
+        y = (np.empty if passes.complete else np.zeros)((len(x), *size, channels), x.dtype)
+        bias = np.zeros(channels, x.dtype) if b is None else b
+        floor = x.dtype.type(0 if rectify else -math.inf)
+        windows = W.reshape(channels, -1)
+        operands = [
+            (
+                source(one, passes, shape),
+                np.array(tap_places(one, shape)),
+                np.ascontiguousarray(windows[:, tap_numbers(one, self.geometry)].T).reshape(-1),
+                target(one, y.shape),
+            )
+            for one in passes.passes
+        ]
+
+        def compute(n: int) -> None:
+            image, out = enclose(x[n : n + 1], passes).reshape(-1), y[n].reshape(-1)
+            for one, (seen, taps, filters, made) in zip(passes.passes, operands, strict=True):
+                part = functools.partial(convolve, image, seen, taps, filters, out, made, bias, floor)
+                share(part, math.prod(one.grid), channels * max(1, len(taps) // 4))
+
+        if len(x) < LANES:
+            for n in range(len(x)):  # the pixels of each are shared out
+                compute(n)
+        else:
+            pool().run(compute, len(x))
+        return y

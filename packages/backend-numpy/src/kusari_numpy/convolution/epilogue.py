@@ -26,7 +26,7 @@ class Epilogue(NamedTuple):
 
     def __call__(self, rows: HostArray) -> None:
         """Change ``rows`` in place."""
-        from kusari_numpy.compiled.unfold import add_bias
+        from kusari_numpy.compiled.rows import add_bias
 
         rectify = self.activation == RELU
         if self.bias is not None:

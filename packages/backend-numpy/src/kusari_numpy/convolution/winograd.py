@@ -12,9 +12,8 @@ from kusari.kernels.activation import RELU
 from kusari.kernels.conv import Convolution, ConvolutionProblem
 from kusari_numpy.compiled_available import compiled_available
 from kusari_numpy.convolution.channels_last import HostArray, channels_first_view, channels_last
-from kusari_numpy.convolution.columns import LANES
+from kusari_numpy.convolution.direct import LANES, sum_pixels
 from kusari_numpy.convolution.epilogue import Epilogue
-from kusari_numpy.convolution.rows import sum_pixels
 from kusari_numpy.pieces import share
 from kusari_numpy.threads import pool
 from kusari_numpy.workspace import workspace
@@ -27,11 +26,6 @@ LARGEST_SHARE: Final = 128 * 128
 """Up to so many filters each lane has a sum of their gradients of its own; more would not stay in cache."""
 SMALLEST: Final = 16
 """With fewer channels, in or out, the transforms cost more than the products that they save."""
-
-G: Final = np.array(
-    [[1 / 4, 0, 0], [-1 / 6, -1 / 6, -1 / 6], [-1 / 6, 1 / 6, -1 / 6],
-     [1 / 24, 1 / 12, 1 / 6], [1 / 24, -1 / 12, 1 / 6], [0, 0, 1]], np.float32
-)  # fmt: skip
 
 Pad = tuple[int, int]
 
@@ -71,7 +65,7 @@ class WinogradConvolution(Convolution):
         """Return y (N, O, H, W)."""
         U = self.backend.derived(W, "winograd", _transformed)
         activation = self.problem.activation
-        y = convolve(_image(x), U, b, self.problem.window.pad, self.problem.out_shape, activation == RELU)
+        y = convolve(_image(x), U, (b, W.shape[0]), self.problem.window.pad, self.problem.out_shape, activation == RELU)
         if activation is not None and activation != RELU:
             Epilogue(self.backend, None, activation)(y.reshape(-1, y.shape[-1]))
         return channels_first_view(y, self.problem.out_shape)
@@ -81,13 +75,14 @@ class WinogradConvolution(Convolution):
         U = self.backend.derived(W, "winograd mirrored", _transformed_mirrored)
         high, wide = self.problem.window.pad
         spatial = self.problem.x[2:]
-        gx = convolve(_image(gy), U, None, (2 - high, 2 - wide), spatial, False)
+        gx = convolve(_image(gy), U, (None, W.shape[1]), (2 - high, 2 - wide), spatial, False)
         return channels_first_view(gx, spatial)
 
     def grad_weight(self, x: HostArray, gy: HostArray) -> HostArray:  # type: ignore[override]
         """Return the gradient of W: gU = Σ Vᵀ (A g Aᵀ), gW = Gᵀ gU G."""
         images, rows = _image(x), _image(gy)
-        return _windows(_filter_gradient(images, rows, self.problem.window.pad))
+        gU = _filter_gradient(images, rows, self.problem.window.pad)
+        return _windows(gU, self.problem.W)
 
     def grad_bias(self, gy: HostArray) -> HostArray:  # type: ignore[override]
         """Return the gradient of b."""
@@ -95,104 +90,123 @@ class WinogradConvolution(Convolution):
 
 
 def convolve(
-    image: HostArray, U: HostArray, bias: HostArray | None, pad: tuple[int, ...], out: tuple[int, ...], rectify: bool
+    image: HostArray,
+    U: HostArray,
+    channels: tuple[HostArray | None, int],
+    pad: tuple[int, ...],
+    out: tuple[int, ...],
+    rectify: bool,
 ) -> HostArray:
-    """Return (N, *out, O) of (N, H, W, C) and transformed filters U (36, C, O)."""
-    from kusari_numpy.compiled.winograd import from_products, to_patches
+    """Return (N, *out, O) of (N, H, W, C) and transformed filters, the panels of each place in the patch.
 
-    _, c, o = U.shape
+    ``channels``: (bias, O).
+    """
+    from kusari_numpy.compiled.vectors import whole
+    from kusari_numpy.compiled.winograd import PLACES, from_products, multiply, row_length, to_patches
+
+    (bias, o), c = channels, image.shape[-1]
+    nothing = np.zeros(whole(o, image.dtype), image.dtype)
     down, across = (-(-length // 4) for length in out)
     y = np.empty((len(image), *out, o), image.dtype)
-    if bias is None:
-        bias = np.zeros(o, image.dtype)
+    shift = nothing.copy()
+    if bias is not None:
+        shift[:o] = bias
     floor = image.dtype.type(0 if rectify else -np.inf)
     strips = len(image) * down
-    step = _strips_at_once(strips, across, c, o)
+    step = _strips_at_once(strips, across, c, len(nothing))
     border = (pad[0], pad[1])
 
     def work(piece: int) -> None:
         first, last = piece * step, min((piece + 1) * step, strips)
         tiles = (last - first) * across
-        patches = workspace("patches", (36, tiles, c), image.dtype)
-        products = workspace("products", (36, tiles, o), image.dtype)
+        patches = workspace("patches", (tiles, row_length(PLACES * c, image.dtype)), image.dtype)
+        products = workspace("products", (tiles, row_length(PLACES * len(nothing), image.dtype)), image.dtype)
         to_patches(image, patches, first, last, down, across, border, 0)
-        np.matmul(patches, U, out=products)
-        from_products(products, bias, floor, y, first, last, down, across)
+        multiply(patches, U, products, nothing)
+        from_products(products, shift, floor, y, first, last, down, across)
 
     pool().run(work, -(-strips // step))
     return y
 
 
 def _filter_gradient(images: HostArray, rows: HostArray, pad: tuple[int, ...]) -> HostArray:
-    """Return gU (36, C, O) = Σ Vᵀ (A g Aᵀ) over all tiles."""
-    c, o, (n, height, width) = images.shape[-1], rows.shape[-1], rows.shape[:3]
+    """Return gU = Σ Vᵀ (A g Aᵀ) over all tiles: rows of (C, O), with O in whole vectors."""
+    from kusari_numpy.compiled.vectors import whole
+    from kusari_numpy.compiled.winograd import PLACES, row_length
+
+    c, o, (n, height, width) = images.shape[-1], whole(rows.shape[-1], rows.dtype), rows.shape[:3]
     tiling = (-(-height // 4), -(-width // 4))
     border = (pad[0], pad[1])
     if c * o <= LARGEST_SHARE:
-        return _gradient_by_lanes(images, rows, n * tiling[0], tiling, border)
-    gU = np.zeros((36, c, o), rows.dtype)
+        return _gradient_by_lanes(images, rows, n * tiling[0], tiling, border, o)
+    gU = np.empty((PLACES, row_length(c * o, rows.dtype)), rows.dtype)
     strips = n * tiling[0]
     step = min(strips, max(1, 8 * CACHE // (36 * 4 * (c + o) * tiling[1])))
     for start in range(0, strips, step):
-        _add_share(images, rows, gU, (start, min(start + step, strips)), tiling, border)
+        _add_share(images, rows, gU, (start, min(start + step, strips)), tiling, border, o)
     return gU
 
 
-def _gradient_by_lanes(images: HostArray, rows: HostArray, strips: int, tiling: tuple[int, int], pad: Pad) -> HostArray:
+def _gradient_by_lanes(
+    images: HostArray, rows: HostArray, strips: int, tiling: tuple[int, int], pad: Pad, o: int
+) -> HostArray:
     """Return gU of few channels: each lane goes through its strips while they are in cache, with a sum of its own."""
-    from kusari_numpy.compiled.winograd import gradient_to_patches, to_patches
+    from kusari_numpy.compiled.winograd import PLACES, add_gradient, gradient_to_patches, row_length, to_patches
 
-    (down, across), c, o = tiling, images.shape[-1], rows.shape[-1]
-    totals = np.zeros((LANES, 36, c, o), rows.dtype)
+    (down, across), c = tiling, images.shape[-1]
+    totals = np.zeros((LANES, PLACES, row_length(c * o, rows.dtype)), rows.dtype)
+    nothing = np.zeros(o, rows.dtype)
     step = _strips_at_once(strips, across, c, o)
 
     def work(lane: int) -> None:
-        part = workspace("share", (36, c, o), rows.dtype)
-        stop = (lane + 1) * strips // LANES
-        for first in range(lane * strips // LANES, stop, step):
+        begin, stop = lane * strips // LANES, (lane + 1) * strips // LANES
+        for first in range(begin, stop, step):
             last = min(first + step, stop)
-            patches = workspace("patches", (36, (last - first) * across, c), rows.dtype)
-            gradients = workspace("products", (36, (last - first) * across, o), rows.dtype)
+            patches, gradients = _scratch((last - first) * across, c, o, rows)
             to_patches(images, patches, first, last, down, across, pad, 0)
-            gradient_to_patches(rows, gradients, first, last, down, across, 0)
-            np.matmul(patches.transpose(0, 2, 1), gradients, out=part)
-            totals[lane] += part
+            gradient_to_patches(rows, gradients, o, first, last, down, across, 0)
+            add_gradient(patches, gradients, totals[lane], nothing, 0, PLACES, first > begin)
 
     pool().run(work, LANES)
     total: HostArray = totals.sum(axis=0)
     return total
 
 
+def _scratch(tiles: int, c: int, o: int, rows: HostArray) -> tuple[HostArray, HostArray]:
+    """Return scratch memory for the transforms of x and gy, with zeros where whole vectors are longer than gy's."""
+    from kusari_numpy.compiled.winograd import PLACES, row_length
+
+    patches = workspace("patches", (tiles, row_length(PLACES * c, rows.dtype)), rows.dtype)
+    gradients = workspace("products", (tiles, row_length(PLACES * o, rows.dtype)), rows.dtype)
+    if o != rows.shape[-1]:
+        gradients[...] = 0
+    return patches, gradients
+
+
 def _add_share(
-    images: HostArray, rows: HostArray, gU: HostArray, part: tuple[int, int], tiling: tuple[int, int], pad: Pad
+    images: HostArray, rows: HostArray, gU: HostArray, part: tuple[int, int], tiling: tuple[int, int], pad: Pad, o: int
 ) -> None:
-    """Add the share of one part of the batch to gU, of many channels.
+    """Add the share of one part of the batch to gU, of many channels; the first part begins it.
 
     Patches of x and gy first, then the products, shared out by their place in the patch. Each place is added up by one
     thread at a time in the batch's order: nothing varies.
     """
-    from kusari_numpy.compiled.winograd import gradient_to_patches, to_patches
+    from kusari_numpy.compiled.winograd import PLACES, add_gradient, gradient_to_patches, to_patches
 
-    (start, stop), (down, across), (_, c, o) = part, tiling, gU.shape
+    (start, stop), (down, across), c = part, tiling, images.shape[-1]
     tiles = (stop - start) * across
-    patches = workspace("patches", (36, tiles, c), rows.dtype)
-    gradients = workspace("products", (36, tiles, o), rows.dtype)
+    patches, gradients = _scratch(tiles, c, o, rows)
+    nothing = np.zeros(o, rows.dtype)
     edges = [start + (stop - start) * piece // LANES for piece in range(LANES + 1)]
 
     def transform(piece: int) -> None:
         first, last = edges[piece], edges[piece + 1]
         offset = (first - start) * across
         to_patches(images, patches, first, last, down, across, pad, offset)
-        gradient_to_patches(rows, gradients, first, last, down, across, offset)
-
-    def multiply(sixth: int) -> None:
-        part = workspace("share", (c, o), rows.dtype)
-        for place in range(6 * sixth, 6 * sixth + 6):
-            np.matmul(patches[place].T, gradients[place], out=part)
-            gU[place] += part
+        gradient_to_patches(rows, gradients, o, first, last, down, across, offset)
 
     pool().run(transform, LANES)
-    pool().run(multiply, 6)
+    pool().run(lambda i: add_gradient(patches, gradients, gU, nothing, 3 * i, 3 * i + 3, start > 0), PLACES // 3)
 
 
 def _strips_at_once(strips: int, across: int, c: int, o: int) -> int:
@@ -210,31 +224,34 @@ def _image(x: HostArray) -> HostArray:
 
 
 def _transformed(W: HostArray) -> HostArray:
-    """Return U = G w Gᵀ (36, C, O)."""
+    """Return U = G w Gᵀ."""
     return _transform(W.reshape(*W.shape[:2], 9).swapaxes(0, 1))
 
 
 def _transformed_mirrored(W: HostArray) -> HostArray:
-    """Return U of the mirrored filters (36, O, C)."""
+    """Return U of the mirrored filters."""
     return _transform(W.reshape(*W.shape[:2], 9)[..., ::-1])
 
 
 def _transform(windows: HostArray) -> HostArray:
-    """Return G w Gᵀ (36, A, B) of windows (A, B, 9). With 512² of them: 19 ms; as products and transposes 29."""
-    from kusari_numpy.compiled.winograd import transform_filters
+    """Return G w Gᵀ of windows (A, B, 9): panels (A, width) of B, at each place. With 512² of them: 19 ms."""
+    from kusari_numpy.compiled.vectors import whole
+    from kusari_numpy.compiled.winograd import PLACES, row_length, transform_filters
 
     a, b, _ = windows.shape
-    U = np.empty((36, a, b), windows.dtype)
-    share(lambda first, last: transform_filters(windows, G, U, first, last), a, 36 * b)
+    outputs = whole(b, windows.dtype)
+    U = np.empty((PLACES, row_length(a * outputs, windows.dtype)), windows.dtype)
+    share(lambda first, last: transform_filters(windows, U, outputs, first, last), a, PLACES * b)
     return U
 
 
-def _windows(gU: HostArray) -> HostArray:
+def _windows(gU: HostArray, shape: tuple[int, ...]) -> HostArray:
     """Return gW (O, C, 3, 3) = Gᵀ gU G."""
-    from kusari_numpy.compiled.winograd import filters_from_patches
+    from kusari_numpy.compiled.vectors import whole
+    from kusari_numpy.compiled.winograd import PLACES, filters_from_patches
 
-    _, c, o = gU.shape
-    gW = np.empty((o, c, 3, 3), gU.dtype)
-    windows = gW.reshape(o, c, 9).swapaxes(0, 1)
-    share(lambda first, last: filters_from_patches(gU, G, windows, first, last), c, 36 * o)
+    o, c, *_ = shape
+    gW = np.empty(shape, gU.dtype)
+    windows, columns = gW.reshape(o, c, 9).swapaxes(0, 1), whole(o, gU.dtype)
+    share(lambda first, last: filters_from_patches(gU, columns, windows, first, last), c, PLACES * o)
     return gW

@@ -6,9 +6,9 @@ from kusari.backend import Backend
 from kusari.kernels.conv import Convolution, MLPConvolution
 from kusari_numpy.compiled_available import compiled_available
 from kusari_numpy.convolution.depthwise import DepthwiseConvolution
+from kusari_numpy.convolution.direct import DirectConvolution
 from kusari_numpy.convolution.groups import GroupedConvolution
 from kusari_numpy.convolution.per_image import PerImageConvolution
-from kusari_numpy.convolution.rows import RowsConvolution
 from kusari_numpy.convolution.stack import RowsMLPConvolution
 from kusari_numpy.convolution.winograd import WinogradConvolution, winograd_wanted
 
@@ -17,7 +17,7 @@ def register(backend: Backend) -> None:
     """Register the overrides of convolution; of those that take a Problem, the last one here does it."""
     backend.implements(Convolution)(PerImageConvolution)
     backend.implements(Convolution)(GroupedConvolution)
-    backend.implements(Convolution, available=compiled_available)(RowsConvolution)
+    backend.implements(Convolution, available=compiled_available)(DirectConvolution)
     backend.implements(Convolution, available=winograd_wanted)(WinogradConvolution)
     backend.implements(Convolution, available=compiled_available)(DepthwiseConvolution)
     backend.implements(MLPConvolution, available=compiled_available)(RowsMLPConvolution)

@@ -23,6 +23,7 @@ from kusari.autograd.operands import (
 from kusari.autograd.shaping import sum_like, sum_to, swap_last_axes
 from kusari.autograd.variable import Variable, VariableLike, constant, variable_of_node
 from kusari.errors import InvalidType
+from kusari.kernels.linear import product
 
 Pair = tuple[Any, Any]
 
@@ -251,7 +252,7 @@ class MatMul(FunctionNode):
         if x.shape[-1] != y.shape[-2 if y.ndim > 1 else 0]:
             raise InvalidType("as many columns left as rows right", f"shapes {x.shape} and {y.shape}")
         self.retain_inputs((0, 1))
-        return (keep_dtype(self, self.backend.xp.matmul(x, y), x),)  # bfloat16's product is float32 on the host
+        return (product(self.backend, x, y),)
 
     def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable, ...]:
         (g,), (x, y) = grad_outputs, self.get_retained_inputs()

@@ -7,8 +7,9 @@ from kusari.kernels.activation import Activation
 from kusari.types import Array
 
 
+@kernel
 def product(backend: Backend, a: Array, b: Array) -> Array:
-    """Return matrix products in a's dtype: the host's of bfloat16 come in float32."""
+    """Return the matrix products a b (…, M, N) of (…, M, K) and (…, K, N) in a's dtype: bfloat16's are float32 else."""
     xp = backend.xp
     made: Array = xp.astype(xp.matmul(a, b), a.dtype, copy=False)
     return made

@@ -76,22 +76,10 @@ class Run(NamedTuple):
     """(G · U, …)."""
     Wh: Array
     """(G · U, U)."""
+    to_gates: Array
+    """(U, G · U): its transpose, as dense."""
     steps: list[Step]
     """In the order in which they were taken."""
-    backwards: bool
-    """That order is from the last step to the first."""
-
-
-class CellGradients(NamedTuple):
-    """The gradients of what goes into one step."""
-
-    zx: tuple[Array, ...]
-    """Of what the inputs feed to the gates, gate by gate in the cell's order."""
-    zh: tuple[Array, ...]
-    """Of what the states feed to the gates; the same where the cell joins both."""
-    h: Array | None
-    """Of the states, past the gates; None for zero."""
-    c: Array | None
 
 
 class Cell:
@@ -108,13 +96,22 @@ class Cell:
     def step(
         self, backend: Backend, zx: Array, zh: Array, h: Array, c: Array | None
     ) -> tuple[Array, Array | None, Any]:
-        """Return h′, c′ and what `backward` wants kept."""
+        """Return h′, c′ and what `backward` wants kept. zx and zh are nobody else's: they may be written over."""
         raise NotImplementedError
 
     def backward(
-        self, backend: Backend, kept: Any, h: Array, c: Array | None, gh: Array, gc: Array | None
-    ) -> CellGradients:
-        """Return the gradients from those of h′ and c′."""
+        self, backend: Backend, step: Step, gh: Array, gc: Array | None, gzx: Array, gzh: Array
+    ) -> tuple[Array | None, Array | None]:
+        """Return the gradients of h, past the gates (None for zero), and of c, from those of h′ and c′.
+
+        Args:
+            backend: Whose arrays these are.
+            step: What `step` was given and has kept.
+            gh: (n, U).
+            gc: Likewise, for cells that have a memory.
+            gzx: (Σ Bₜ, G · U): here the step's rows are to be filled with the gradients of zx,
+            gzh: and here with those of zh. One array where the cell joins both.
+        """
         raise NotImplementedError
 
 
@@ -135,13 +132,13 @@ class LSTMCell(Cell):
         return h, c, gates
 
     def backward(
-        self, backend: Backend, kept: Any, h: Array, c: Array | None, gh: Array, gc: Array | None
-    ) -> CellGradients:
-        assert c is not None
-        made = run_gates_backward(backend, kept, (c,), gc, gh)
+        self, backend: Backend, step: Step, gh: Array, gc: Array | None, gzx: Array, gzh: Array
+    ) -> tuple[Array | None, Array | None]:
+        assert step.c is not None
+        made = run_gates_backward(backend, step.kept, (step.c,), gc, gh)
         (ga, gi), (gf,) = made.inputs[0], made.forgets
-        gz = (gi, gf, made.output, ga)
-        return CellGradients(gz, gz, None, made.cells[0])
+        fill(gzx, step.rows, (gi, gf, made.output, ga))
+        return None, made.cells[0]
 
 
 class GRUCell(Cell):
@@ -161,14 +158,16 @@ class GRUCell(Cell):
         return a + z * (h - a), None, (r, z, a, ha)
 
     def backward(
-        self, backend: Backend, kept: Any, h: Array, c: Array | None, gh: Array, gc: Array | None
-    ) -> CellGradients:
-        r, z, a, ha = kept
+        self, backend: Backend, step: Step, gh: Array, gc: Array | None, gzx: Array, gzh: Array
+    ) -> tuple[Array | None, Array | None]:
+        r, z, a, ha = step.kept
         through = gh * z
         ga = tanh_grad(backend, a, gh - through)
-        gz = sigmoid_grad(backend, z, gh * (h - a))
+        gz = sigmoid_grad(backend, z, gh * (step.h - a))
         gr = sigmoid_grad(backend, r, ga * ha)
-        return CellGradients((gr, gz, ga), (gr, gz, ga * r), through, None)
+        fill(gzx, step.rows, (gr, gz, ga))
+        fill(gzh, step.rows, (gr, gz, ga * r))
+        return through, None
 
 
 class ElmanCell(Cell):
@@ -183,14 +182,15 @@ class ElmanCell(Cell):
     def step(
         self, backend: Backend, zx: Array, zh: Array, h: Array, c: Array | None
     ) -> tuple[Array, Array | None, Any]:
-        y = self.activation.apply(backend, zx + zh)
+        zx += zh
+        y = self.activation.apply(backend, zx)
         return y, None, y
 
     def backward(
-        self, backend: Backend, kept: Any, h: Array, c: Array | None, gh: Array, gc: Array | None
-    ) -> CellGradients:
-        gz = (self.activation.backpropagate(backend, kept, gh),)
-        return CellGradients(gz, gz, None, None)
+        self, backend: Backend, step: Step, gh: Array, gc: Array | None, gzx: Array, gzh: Array
+    ) -> tuple[Array | None, Array | None]:
+        fill(gzx, step.rows, (self.activation.backpropagate(backend, step.kept, gh),))
+        return None, None
 
 
 CELLS: Final[Mapping[str, Cell]] = {
@@ -237,6 +237,12 @@ def split(z: Any, count: int) -> list[Any]:
     return [z[:, start : start + size] for start in range(0, count * size, size)]
 
 
+def fill(whole: Array, rows: slice, pieces: tuple[Array, ...]) -> None:
+    """Write pieces of one size beside each other: to join gates, and then steps, would copy 20 MB twice."""
+    for place, piece in enumerate(pieces):
+        whole[rows, place * piece.shape[1] : (place + 1) * piece.shape[1]] = piece
+
+
 def walk(batch_sizes: Shape, backwards: bool) -> Iterator[slice]:
     """Yield the rows of each step, from the first to the last or from the last to the first.
 
@@ -255,8 +261,20 @@ class Recurrence(Family[RecurrenceProblem]):
     """Layers of one cell, each fed by the one below, over a batch of sequences.
 
     Portable definition: what inputs feed to the gates is one matrix product over all steps, and so are the gradients
-    of the parameters; only the product with the states is in the loop over time.
+    of the parameters; only the product with the states is in the loop over time. An override may have other cells.
     """
+
+    def __init__(self, backend: Backend, problem: RecurrenceProblem) -> None:
+        super().__init__(backend, problem)
+        self.cell = CELLS[problem.cell]
+
+    def scratch(self, slot: str, shape: Shape, like: Array) -> Array:
+        """Return room for numbers that are done with before the same slot is asked for again."""
+        return self.backend.xp.empty(shape, dtype=like.dtype, device=like.device)
+
+    def times(self, rows: Array, matrix: Array, transpose: Array) -> Array:
+        """Return the product of a step's rows and a matrix, of which the transpose lies ready, too."""
+        return product(self.backend, rows, matrix)
 
     def forward(
         self,
@@ -295,10 +313,9 @@ class Recurrence(Family[RecurrenceProblem]):
         self, x: Array, h0: Array, c0: Array | None, weights: LayerWeights, backwards: bool
     ) -> tuple[Array, Array, Array | None, Run]:
         """Return a layer's outputs, its last states and cells, and its way, in one direction."""
-        backend, xp, cell = self.backend, self.backend.xp, CELLS[self.problem.cell]
-        g = cell.gates
+        backend, xp, cell, g = self.backend, self.backend.xp, self.cell, self.cell.gates
         Wx, Wh, bx, bh = (
-            xp.concat([side[start + gate] for gate in cell.order], axis=0) for side in weights for start in (0, g)
+            self._join([side[start + gate] for gate in cell.order]) for side in weights for start in (0, g)
         )
         zx = product(backend, x, xp.matrix_transpose(Wx))
         zx += bx + bh if cell.joined else bx  # in place: 38 ms at (10000, 512) in float32; with a second array 72
@@ -307,26 +324,24 @@ class Recurrence(Family[RecurrenceProblem]):
         to_gates[...] = xp.matrix_transpose(Wh)
         states = Sequences(h0, self._join)
         cells = None if c0 is None else Sequences(c0, self._join)
-        steps, outputs = [], []
+        y = xp.empty((x.shape[0], Wh.shape[1]), dtype=x.dtype, device=x.device)
+        steps = []
         for rows in walk(self.problem.batch_sizes, backwards):
             n = rows.stop - rows.start
             h, c = states.first(n), None if cells is None else cells.first(n)
-            zh = product(backend, h, to_gates)
-            states.active, c_next, kept = cell.step(backend, zx[rows, :], zh if cell.joined else zh + bh, h, c)
+            zh = self.times(h, to_gates, Wh)
+            y[rows, :], c_next, kept = cell.step(backend, zx[rows, :], zh if cell.joined else zh + bh, h, c)
+            states.active = y[rows, :]
             if cells is not None:
                 cells.active = c_next
-            outputs.append(states.active)
             if self.problem.recording:
                 steps.append(Step(rows, h, c, kept))
-        y = self._join(outputs[::-1] if backwards else outputs)
-        return y, states.all(), None if cells is None else cells.all(), Run(x, Wx, Wh, steps, backwards)
+        return y, states.all(), None if cells is None else cells.all(), Run(x, Wx, Wh, to_gates, steps)
 
     def backward(self, kept: Any, masks: tuple[Array, ...], gy: Array, ghy: Array, gcy: Array | None) -> Gradients:
         """Return the gradients of everything, from those of y, the last states and the last cells."""
         xp, directions, runs = self.backend.xp, self.problem.directions, kept
-        ghx: list[Any] = [None] * len(runs)
-        gcx: list[Any] = [None] * len(runs)
-        weights: list[Any] = [None] * len(runs)
+        ghx, gcx, weights = (list[Any]([None] * len(runs)) for _ in range(3))
         for first in reversed(range(0, len(runs), directions)):
             shares = split(gy, directions)
             below = []
@@ -345,26 +360,21 @@ class Recurrence(Family[RecurrenceProblem]):
         self, run: Run, gy: Array, ghy: Array, gcy: Array | None
     ) -> tuple[Array, Array, Array | None, LayerWeights]:
         """Return the gradients of a layer's inputs, first states, first cells and parameters, in one direction."""
-        backend, xp, cell = self.backend, self.backend.xp, CELLS[self.problem.cell]
-        units = ghy.shape[1]
-        shape = (gy.shape[0], cell.gates * units)
-        gzx = xp.empty(shape, dtype=gy.dtype, device=gy.device)
-        gzh = gzx if cell.joined else xp.empty(shape, dtype=gy.dtype, device=gy.device)
+        backend, cell, (rows, units) = self.backend, self.cell, gy.shape
+        gzx = self.scratch("gzx", (rows, cell.gates * units), gy)
+        gzh = gzx if cell.joined else self.scratch("gzh", (rows, cell.gates * units), gy)
+        h = self.scratch("h", (rows, units), gy)
         states = Sequences(ghy, self._join)
         cells = None if gcy is None else Sequences(gcy, self._join)
         for step in reversed(run.steps):
             n = step.rows.stop - step.rows.start
             gh, gc = states.first(n) + gy[step.rows, :], None if cells is None else cells.first(n)
-            one = cell.backward(backend, step.kept, step.h, step.c, gh, gc)
-            # Filled in place: to join the gates of a step, and then the steps, would copy 20 MB twice.
-            for whole, pieces in ((gzx, one.zx),) if cell.joined else ((gzx, one.zx), (gzh, one.zh)):
-                for place, piece in enumerate(pieces):
-                    whole[step.rows, place * units : (place + 1) * units] = piece
-            through_gates = product(backend, gzh[step.rows, :], run.Wh)
-            states.active = through_gates if one.h is None else one.h + through_gates
+            h[step.rows, :] = step.h
+            past_gates, gc = cell.backward(backend, step, gh, gc, gzx, gzh)
+            through_gates = self.times(gzh[step.rows, :], run.Wh, run.to_gates)
+            states.active = through_gates if past_gates is None else past_gates + through_gates
             if cells is not None:
-                cells.active = one.c
-        h = self._join([step.h for step in (reversed(run.steps) if run.backwards else run.steps)])
+                cells.active = gc
         return (
             product(backend, gzx, run.Wx),
             states.all(),
@@ -374,7 +384,7 @@ class Recurrence(Family[RecurrenceProblem]):
 
     def _parameter_gradients(self, x: Array, h: Array, gzx: Array, gzh: Array) -> LayerWeights:
         """Return the gradients of a layer's parameters, from what was fed to its gates and the gates' gradients."""
-        backend, xp, cell, units = self.backend, self.backend.xp, CELLS[self.problem.cell], h.shape[1]
+        backend, xp, cell, units = self.backend, self.backend.xp, self.cell, h.shape[1]
         g, places = cell.gates, [cell.order.index(gate) for gate in range(cell.gates)]
         to_x = xp.reshape(product(backend, xp.matrix_transpose(gzx), x), (g, units, x.shape[1]))
         to_h = xp.reshape(product(backend, xp.matrix_transpose(gzh), h), (g, units, units))

@@ -1,0 +1,163 @@
+"""Convolution without unfolding: tiles of output pixels by channels, to which all taps of the window are added.
+
+Images carry their border of zeros and lie channels-last in flat memory, so that what a pixel sees begins at one place,
+and each tap lies at a fixed distance from it. A *grid* of pixels is ((D, H, W), place of the first, distances between
+images and along the three axes). Filters are packed in *panels* of a tile's width, one after the other.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from kusari_numpy.compiled.options import jit
+from kusari_numpy.compiled.tile import add_tile
+from kusari_numpy.compiled.vectors import REGISTERS, TALLEST, WIDEST
+
+HEIGHTS: Final = REGISTERS.rows
+PACKED: Final = 64
+"""Rows of a panel that are written at a time: 16 KiB of float32, which stay in cache."""
+
+
+@jit
+def places(table: Any, first: int, last: int, grid: Any) -> None:
+    """Write where the pixels ``first`` to ``last`` of a batch begin; what is left of the table repeats the last one."""
+    (depth, height, width), origin, (image, plane, line, step) = grid
+    pixel = first
+    while pixel < last:
+        row, w = pixel // width, pixel % width
+        begin = origin + row // (height * depth) * image + row // height % depth * plane + row % height * line
+        length = min(width - w, last - pixel)
+        for k in range(length):
+            table[pixel - first + k] = begin + (w + k) * step
+        pixel += length
+    for row in range(last - first, len(table)):
+        table[row] = table[last - first - 1]
+
+
+@jit
+def convolve(
+    x: Any, source: Any, filters: Any, segments: Any, y: Any, target: Any, pixels: Any, vectors: Any, bias: Any,
+    floor: Any, block: int, group: int,
+) -> None:  # fmt: skip
+    """Compute a range of output pixels, and of each a range of channels.
+
+    Args:
+        x: Bordered images, flat.
+        source: The grid of places where windows begin.
+        filters: Panels (reach, width).
+        segments: (place in the window, row of a panel, length) of each run of taps that lie side by side.
+        y: Flat.
+        target: The grid of places where the channels of a pixel of y begin.
+        pixels: The first one's number, and that after the last.
+        vectors: Of channels, likewise; the first one begins a panel.
+        bias: One number for each channel, and zeros up to a whole vector.
+        floor: Nothing in y is below it.
+        block: Pixels that all panels are applied to before the next ones.
+        group: Rows of a panel that are applied to them at a time.
+    """
+    lanes = REGISTERS.bytes // x.itemsize
+    reach = len(filters) // len(bias)
+    rows, targets = np.empty(block + TALLEST, np.int64), np.empty(block + TALLEST, np.int64)
+    panels = np.empty((WIDEST + 1, *segments.shape), np.int64)
+    for width in range(1, WIDEST + 1):
+        panels[width] = segments
+        panels[width, :, 1] *= width * lanes
+    for start in range(pixels[0], pixels[1], block):
+        count = min(block, pixels[1] - start)
+        places(rows, start, start + count, source)
+        places(targets, start, start + count, target)
+        begin = 0
+        while begin < len(segments):
+            end, held = begin + 1, segments[begin, 2]
+            while end < len(segments) and held + segments[end, 2] <= group:
+                held += segments[end, 2]
+                end += 1
+            lowest = floor if end == len(segments) else x.dtype.type(-np.inf)
+            for vector in range(vectors[0], vectors[1], WIDEST):
+                width = min(WIDEST, vectors[1] - vector)
+                runs = panels[width]
+                for row in range(0, count, HEIGHTS[width - 1]):
+                    add_tile(
+                        width, x, rows, row, filters, vector * lanes * reach, runs, begin, end, (1, width * lanes), y,
+                        targets, vector * lanes, bias, lowest, begin > 0,
+                    )  # fmt: skip
+            begin = end
+
+
+@jit
+def filter_gradient(
+    x: Any, rows: Any, count: int, g: Any, lines: Any, steps: tuple[int, int], gradient: Any, targets: Any,
+    nothing: Any, per_block: int, add: bool,
+) -> None:  # fmt: skip
+    """gradient[targets[row], :] = Σ x[rows[row] + …] g over all pixels, for ``count`` rows; or += with ``add``.
+
+    Args:
+        x: Bordered images, flat.
+        rows: Where in x each tap's channels lie, seen from a window's begin; as much longer than ``count`` as a tile is
+            high, and the last one again in the rest.
+        count: Rows.
+        g: (pixels, O) in whole vectors, flat.
+        lines: (place of the first window in x, of the first pixel in g, pixels) of each line of output pixels.
+        steps: From one pixel of a line to the next, in x and in g.
+        gradient: Flat.
+        targets: Where in it the rows begin; as long as ``rows``, likewise.
+        nothing: O zeros.
+        per_block: Lines that go by before the next block, for all rows: they stay in cache.
+        add: Keep what gradient holds.
+    """
+    lanes = REGISTERS.bytes // x.itemsize
+    vectors = len(nothing) // lanes
+    lowest = x.dtype.type(-np.inf)
+    for begin in range(0, len(lines), per_block):
+        end = min(begin + per_block, len(lines))
+        for vector in range(0, vectors, WIDEST):
+            width = min(WIDEST, vectors - vector)
+            for row in range(0, count, HEIGHTS[width - 1]):
+                add_tile(
+                    width, x, rows, row, g, vector * lanes, lines, begin, end, steps, gradient, targets, vector * lanes,
+                    nothing, lowest, add or begin > 0,
+                )  # fmt: skip
+
+
+@jit
+def pack(W: Any, taps: Any, filters: Any, outputs: int, first: int, last: int) -> None:
+    """Write the panels ``first`` to ``last`` of filters W (in, out, taps), with any strides; the rest stays as it is.
+
+    A panel's rows are in the order (taps, in), for the ``taps`` that are named; ``outputs`` are whole vectors.
+    """
+    lanes = REGISTERS.bytes // W.itemsize
+    inputs, count, _ = W.shape
+    for panel in range(first, last):
+        left = panel * WIDEST * lanes
+        width = min(WIDEST * lanes, outputs - left)
+        step = max(1, PACKED // len(taps))
+        for block in range(0, inputs, step):
+            held = np.uint64(min(step, inputs - block))
+            for o in range(min(width, count - left)):
+                for t in range(len(taps)):
+                    at, into = left + o, (left * len(taps) + t * width) * inputs + block * width + o
+                    place, row, tap = np.uint64(into), np.uint64(width), taps[t]
+                    for c in range(held):
+                        filters[place + c * row] = W[np.uint64(block) + c, at, tap]
+
+
+@jit
+def enclose(images: Any, bordered: Any, before: Any, first: int, last: int) -> None:
+    """Copy the planes ``first`` to ``last`` of images (N, D, H, W, C), with any strides, into a border of zeros."""
+    depth, height, width, channels = images.shape[1:]
+    for plane in range(first, last):
+        n, z = plane // bordered.shape[1], plane % bordered.shape[1]
+        d = z - before[0]
+        for row in range(bordered.shape[2]):
+            h = row - before[1]
+            target = bordered[n, z, row]
+            if d < 0 or d >= depth or h < 0 or h >= height:
+                target[:] = 0
+                continue
+            target[: before[2]] = 0
+            for w in range(width):
+                for c in range(channels):
+                    target[before[2] + w, c] = images[n, d, h, w, c]
+            target[before[2] + width :] = 0

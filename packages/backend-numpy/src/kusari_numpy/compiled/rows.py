@@ -1,0 +1,36 @@
+"""What is done to rows of channels between products: bias, activation, sums."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kusari_numpy.compiled.options import jit
+
+
+@jit
+def add_bias(y: Any, b: Any, rectify: bool) -> None:
+    """y (rows, O) ← y + b, or max(y + b, 0)."""
+    for row in range(y.shape[0]):
+        if rectify:
+            for o in range(y.shape[1]):
+                value = y[row, o] + b[o]
+                y[row, o] = 0 if value < 0 else value  # noqa: FURB136  # NaN stays NaN, which max() drops
+        else:
+            for o in range(y.shape[1]):
+                y[row, o] += b[o]
+
+
+@jit
+def rectify_grad(y: Any, gy: Any) -> None:
+    """Gy (rows, O) ← gy where y > 0, else 0."""
+    for row in range(y.shape[0]):
+        for o in range(y.shape[1]):
+            gy[row, o] = gy[row, o] if y[row, o] > 0 else 0
+
+
+@jit
+def sum_rows(gy: Any, total: Any) -> None:
+    """Add the sum of gy (rows, O) over its rows to total (O,)."""
+    for row in range(gy.shape[0]):
+        for o in range(gy.shape[1]):
+            total[o] += gy[row, o]

@@ -1,0 +1,107 @@
+"""The processor's vectors, and the words in which numba's intrinsics write loops of them in LLVM's language.
+
+numba keeps no array in registers, and gives up using vectors where a loop reads or writes too many places to prove them
+apart. Where that decides how fast a loop is, it is written here instead.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from llvmlite import binding, ir
+from numba import types
+from numba.core import cgutils
+
+
+class Registers(NamedTuple):
+    """What a processor computes with."""
+
+    bytes: int
+    """Of a vector."""
+    rows: tuple[int, int, int, int]
+    """rows[n − 1] of a tile n vectors wide: together with one row of b and a number of a, they fill the registers."""
+
+
+def registers() -> Registers:
+    """Return this processor's."""
+    features = binding.get_host_cpu_features()
+    if features.get("avx512f"):
+        return Registers(64, (14, 12, 8, 6))
+    if features.get("neon"):
+        return Registers(16, (14, 12, 8, 6))
+    return Registers(32 if features.get("avx") else 16, (10, 6, 4, 3))
+
+
+REGISTERS: Final = registers()
+WIDEST: Final = 4
+"""Vectors across the widest tile."""
+TALLEST: Final = max(REGISTERS.rows)
+"""Rows of the highest tile."""
+
+
+def whole(columns: int, dtype: Any) -> int:
+    """Return a number of columns, rounded up to whole vectors."""
+    lanes = REGISTERS.bytes // dtype.itemsize
+    return -(-columns // lanes) * lanes
+
+
+class Writer:
+    """Writes instructions at the builder's place: numbers of one dtype, ``lanes`` at a time, and places in memory.
+
+    Arrays are flat; a place in them is a number of elements.
+    """
+
+    def __init__(self, builder: Any, number: Any, lanes: int) -> None:
+        self.builder, self.lanes = builder, lanes
+        self.vector = ir.VectorType(number, lanes)
+        self.size = 4 if isinstance(number, ir.FloatType) else 8
+        """Bytes of a number."""
+
+    def integer(self, number: int) -> Any:
+        """Return a constant place."""
+        return ir.Constant(ir.IntType(64), number)
+
+    def number(self, number: float) -> Any:
+        """Return a vector of a constant."""
+        return ir.Constant(self.vector, [number] * self.lanes)
+
+    def load(self, base: Any, place: Any) -> Any:
+        """Return the vector that begins at a place."""
+        return self.builder.load(self._address(base, place), align=self.size)
+
+    def store(self, vector: Any, base: Any, place: Any) -> None:
+        """Write the vector that begins at a place."""
+        self.builder.store(vector, self._address(base, place), align=self.size)
+
+    def spread(self, number: Any) -> Any:
+        """Return a vector of one number."""
+        undefined, zeros = ir.Constant(self.vector, ir.Undefined), ir.VectorType(ir.IntType(32), self.lanes)
+        first = self.builder.insert_element(undefined, number, ir.Constant(ir.IntType(32), 0))
+        return self.builder.shuffle_vector(first, undefined, ir.Constant(zeros, [0] * self.lanes))
+
+    def multiply_add(self, x: Any, y: Any, z: Any) -> Any:
+        """Return x y + z."""
+        kind = ir.FunctionType(self.vector, [self.vector] * 3)
+        name = f"llvm.fmuladd.v{self.lanes}f{8 * self.size}"
+        return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), (x, y, z))
+
+    def at_least(self, x: Any, floor: Any) -> Any:
+        """Return max(x, floor); NaN stays."""
+        return self.builder.select(self.builder.fcmp_ordered("<", x, floor), floor, x)
+
+    def _address(self, base: Any, place: Any) -> Any:
+        return self.builder.bitcast(self.builder.gep(base, [place]), self.vector.as_pointer())
+
+
+def operands(context: Any, builder: Any, names: str, kinds: Any, values: Any) -> dict[str, Any]:
+    """Return an intrinsic's arguments by name; of an array, the address of its first number."""
+    named = dict(zip(names.split(), values, strict=True))
+    for name, kind in zip(named, kinds, strict=True):
+        if isinstance(kind, types.Array):
+            named[name] = context.make_array(kind)(context, builder, named[name]).data
+    return named
+
+
+def lanes_of(number: Any) -> int:
+    """Return how many numbers of a numba dtype are in a vector."""
+    return REGISTERS.bytes // (int(number.bitwidth) // 8)

@@ -1,0 +1,102 @@
+"""Where a pass finds in flat memory what it sees, and where it writes: numbers of elements, for the compiled loops."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from kusari_numpy.convolution.channels_last import Geometry, HostArray
+from kusari_numpy.convolution.passes import Pass, Passes, Three
+
+Grid = tuple[Three, int, tuple[int, int, int, int]]
+"""(D, H, W), the place of the first pixel, and the distances between images and along the three axes."""
+
+LONGEST: Final = 1024
+"""Numbers in a run of taps."""
+
+
+def grid_of_rows(count: int, length: int, origin: int = 0) -> Grid:
+    """Return the grid of so many rows of memory."""
+    return (1, 1, count), origin, (0, 0, 0, length)
+
+
+def shifted(grid: Grid, distance: int) -> Grid:
+    """Return a grid that begins so much later."""
+    size, origin, pitches = grid
+    return size, origin + distance, pitches
+
+
+def _pitches(shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """Return the distances from one image, plane, line, pixel to the next in (N, D, H, W, C)."""
+    _, d, h, w, c = shape
+    return d * h * w * c, h * w * c, w * c, c
+
+
+def source(one: Pass, passes: Passes, shape: tuple[int, ...]) -> Grid:
+    """Return the grid of places in bordered images that taps are seen from."""
+    image, *pitches = _pitches(shape)
+    origin = sum(before * pitch for before, pitch in zip(passes.before, pitches, strict=True))
+    d, h, w = (axis.step * pitch for axis, pitch in zip(one.axes, pitches, strict=True))
+    return one.grid, origin, (image, d, h, w)
+
+
+def target(one: Pass, shape: tuple[int, ...]) -> Grid:
+    """Return the grid of the pixels that are computed."""
+    image, *pitches = _pitches(shape)
+    origin = sum(axis.first * pitch for axis, pitch in zip(one.axes, pitches, strict=True))
+    d, h, w = (axis.every * pitch for axis, pitch in zip(one.axes, pitches, strict=True))
+    return one.grid, origin, (image, d, h, w)
+
+
+def tap_numbers(one: Pass, geometry: Geometry) -> HostArray:
+    """Return the number in the window of each of a pass's taps."""
+    _, (kh, *_), (kw, *_) = geometry.window
+    return np.array([(d * kh + h) * kw + w for _, (d, h, w) in one.taps])
+
+
+def tap_places(one: Pass, shape: tuple[int, ...]) -> list[int]:
+    """Return each tap's distance in memory."""
+    _, *pitches = _pitches(shape)
+    return [sum(away * pitch for away, pitch in zip(distances, pitches, strict=True)) for distances, _ in one.taps]
+
+
+def segments(one: Pass, shape: tuple[int, ...], groups: int = 1) -> HostArray:
+    """Return (place, row of the panel, length) of each run of numbers that a pixel sees side by side, of one group."""
+    channels = shape[-1] // groups
+    runs: list[list[int]] = []
+    for tap, place in enumerate(tap_places(one, shape)):
+        for begin in range(0, channels, LONGEST):
+            length = min(LONGEST, channels - begin)
+            if runs and sum(runs[-1][::2]) == place + begin and runs[-1][2] + length <= LONGEST:
+                runs[-1][2] += length
+            else:
+                runs.append([place + begin, tap * channels + begin, length])
+    return np.array(runs, np.int64)
+
+
+def filter_places(shape: tuple[int, ...], one: Pass, channels: int, outputs: int) -> tuple[HostArray, HostArray]:
+    """Return where in x, and where in a gradient (C · taps, O), each tap's channels are: taps outside."""
+    places = np.array(tap_places(one, shape))
+    rows = places[:, None] + np.arange(channels)
+    targets = (np.arange(len(places))[:, None] + np.arange(channels) * len(places)) * outputs
+    return rows.reshape(-1), targets.reshape(-1)
+
+
+def pixel_runs(seen: Grid, gy: tuple[int, ...], block: int | None) -> tuple[HostArray, tuple[int, int]]:
+    """Return (place in x, place in gy, pixels) of runs of output pixels, and the distances between a run's pixels.
+
+    A run is a line, or ``block`` pixels where all of them are in a row and a block is given.
+    """
+    _, origin, (image, plane, line, step) = seen
+    n, d, h, w, outputs = gy
+    in_a_row = (line, plane, image) == (w * step, h * w * step, d * h * w * step)
+    if block is not None and in_a_row:
+        pixels = n * d * h * w
+        firsts = np.arange(0, pixels, block)
+        begins, lengths = origin + firsts * step, np.minimum(block, pixels - firsts)
+    else:
+        firsts = np.arange(n * d * h) * w
+        begins = np.arange(n)[:, None, None] * image + np.arange(d)[:, None] * plane + np.arange(h) * line + origin
+        lengths = np.full(n * d * h, w)
+    return np.stack([begins.reshape(-1), firsts * outputs, lengths], axis=1), (step, outputs)
