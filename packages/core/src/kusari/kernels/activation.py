@@ -72,7 +72,7 @@ def tanh_grad(backend: Backend, y: Array, gy: Array) -> Array:
 @kernel(elementwise=True)
 def clipped_relu(backend: Backend, x: Array, z: float) -> Array:
     """min(max(x, 0), z)."""
-    return backend.xp.minimum(backend.xp.maximum(x, 0), z)
+    return backend.xp.clip(x, 0, z)
 
 
 @kernel(elementwise=True)
@@ -84,7 +84,7 @@ def clipped_relu_grad(backend: Backend, y: Array, gy: Array, z: float) -> Array:
 @kernel(elementwise=True)
 def hard_sigmoid(backend: Backend, x: Array) -> Array:
     """min(max(0.2 x + 0.5, 0), 1)."""
-    return backend.xp.minimum(backend.xp.maximum(x * 0.2 + 0.5, 0), 1)
+    return backend.xp.clip(x * 0.2 + 0.5, 0, 1)
 
 
 @kernel(elementwise=True)

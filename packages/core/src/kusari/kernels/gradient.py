@@ -21,7 +21,7 @@ def add_sign(backend: Backend, g: Array, p: Array, rate: float) -> Array:
 @kernel(elementwise=True)
 def clamp(backend: Backend, g: Array, lower: float, upper: float) -> Array:
     """min(max(g, lower), upper)."""
-    return backend.xp.minimum(backend.xp.maximum(g, lower), upper)
+    return backend.xp.clip(g, lower, upper)
 
 
 @kernel(elementwise=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from kusari.backend import Backend, Family
+from kusari.kernels.reduction import total
 from kusari.kernels.window import Window, interior, pad_channels_last, to_channels_first, to_channels_last
 from kusari.types import Array, Shape
 
@@ -111,10 +113,10 @@ class AveragePooling(Family[PoolingProblem]):
     def forward(self, x: Array) -> Array:
         """Return y (N, C, *out)."""
         first, *rest = self._windows.see(x, 0)
-        total = first
+        seen = first
         for tap in rest:
-            total = total + tap
-        return to_channels_first(self.backend, self._weighted(total))
+            seen = seen + tap
+        return to_channels_first(self.backend, self._weighted(seen))
 
     def grad_input(self, gy: Array) -> Array:
         """Return the gradient of x: each output's is spread evenly over its window."""
@@ -150,12 +152,45 @@ class Unpooling(Family[PoolingProblem]):
 
     def forward(self, x: Array) -> Array:
         """Return y of the shape problem.x; x (N, C, *out)."""
-        return self._windows.give_back([to_channels_last(self.backend, x)] * self._windows.count)
+        xp, image = self.backend.xp, to_channels_last(self.backend, x)
+        if not self.tiles:
+            return self._windows.give_back([image] * self._windows.count)
+        n, *out, c = image.shape
+        tiles: Array = xp.empty(self._tiled, dtype=x.dtype, device=x.device)
+        tiles[...] = xp.reshape(image, (n, *_paired(out, [1] * len(out)), c))
+        return to_channels_first(self.backend, xp.reshape(tiles, (n, *self.problem.x[2:], c)))
 
     def grad_input(self, gy: Array) -> Array:
         """Return the gradient of x: the sum over each window."""
+        if self.tiles:
+            tiles = self.backend.xp.reshape(to_channels_last(self.backend, gy), self._tiled)
+            within = tuple(range(2, len(self._tiled) - 1, 2))
+            return to_channels_first(self.backend, total(self.backend, tiles, within))
         first, *rest = self._windows.see(gy, 0)
-        total = self.backend.xp.asarray(first, copy=True)
+        gx = self.backend.xp.asarray(first, copy=True)
         for tap in rest:
-            total += tap
-        return to_channels_first(self.backend, total)
+            gx += tap
+        return to_channels_first(self.backend, gx)
+
+    @property
+    def tiles(self) -> bool:
+        """Whether the windows cover everything, once."""
+        problem, window = self.problem, self.problem.window
+        whole = tuple([o * k for o, k in zip(problem.out_shape, window.size, strict=True)])
+        return (
+            window.stride == window.size
+            and not any(window.pad)
+            and set(window.dilate) == {1}
+            and problem.x[2:] == whole
+        )
+
+    @property
+    def _tiled(self) -> Shape:
+        """y channels-last, with two axes for each: which window, and where in it."""
+        n, c, *_ = self.problem.x
+        return (n, *_paired(self.problem.out_shape, self.problem.window.size), c)
+
+
+def _paired(a: Sequence[int], b: Sequence[int]) -> list[int]:
+    """Return a and b in turn."""
+    return [number for pair in zip(a, b, strict=True) for number in pair]

@@ -11,11 +11,13 @@ from kusari.types import Array, Shape
 def logsumexp(backend: Backend, x: Array, axis: Shape) -> Array:
     """ln Σ eˣ over axes: m + ln Σ e^(x − m), where m is the largest value."""
     xp = backend.xp
-    m = xp.max(x, axis=axis, keepdims=True)
+    m = backend.as_array(xp.max(x, axis=axis), x)
     # ∞ − ∞ is NaN: an infinite m stays where it is, and what it gives (e^−∞ = 0, e^∞ = ∞) is added to it.
-    total = xp.sum(xp.exp(x - xp.where(xp.isfinite(m), m, 0)), axis=axis, keepdims=True)
-    y = m + xp.log(xp.where(total == 0, 1, total))
-    return xp.squeeze(y, axis=axis)
+    kept = tuple([1 if place in axis else length for place, length in enumerate(x.shape)])
+    finite = xp.reshape(xp.where(xp.isfinite(m), m, 0), kept)
+    total = backend.as_array(xp.sum(xp.exp(x - finite), axis=axis), x)
+    y: Array = m + xp.log(xp.where(total == 0, 1, total))
+    return y
 
 
 def total(backend: Backend, x: Array, axis: int | Shape | None = None, keepdims: bool = False) -> Array:

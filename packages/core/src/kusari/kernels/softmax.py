@@ -73,11 +73,10 @@ class SoftmaxCrossEntropy(Family[SoftmaxCrossEntropyProblem]):
         scale = xp.astype(counted, x.dtype)
         if weight is not None:
             scale = scale * xp.reshape(xp.take(weight, xp.reshape(label, (-1,)), axis=0), label.shape)
-        loss = -picked * scale
         if problem.reduce == "mean":
             scale = scale / self._divisor(counted, x)
-            loss = -xp.sum(picked * scale)
-        return loss, (log_p, label, scale)
+            return -xp.sum(picked * scale), (log_p, label, scale)
+        return -picked * scale, (log_p, label, scale)
 
     def grad_input(self, kept: Any, gloss: Array) -> Array:
         """Return the gradient of x (N, C, …): (softmax(x) − 1ₜ) · scale · gloss."""
@@ -92,4 +91,6 @@ class SoftmaxCrossEntropy(Family[SoftmaxCrossEntropyProblem]):
         xp = self.backend.xp
         if not self.problem.normalize:
             return max(x.shape[0], 1)
-        return xp.maximum(xp.sum(xp.astype(counted, x.dtype)), 1)
+        # Counted in integers: a sum of float16 comes to 2048.
+        count = self.backend.as_array(xp.count_nonzero(counted), counted)
+        return xp.maximum(xp.astype(count, x.dtype), 1)

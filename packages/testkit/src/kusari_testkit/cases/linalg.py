@@ -94,6 +94,12 @@ def _fourier(real: HostArray, imag: HostArray, inverse: bool) -> tuple[HostArray
     return np.real(y).copy(), np.imag(y).copy()
 
 
+def _fourier_adjoint(real: HostArray, imag: HostArray, inverse: bool) -> tuple[HostArray, HostArray]:
+    """Multiply by the conjugate of `_fourier`'s matrix, which is symmetric."""
+    real, imag = _fourier(real, -imag, inverse)
+    return real, -imag
+
+
 def transform(real: Any, imag: Any, inverse: bool) -> Any:
     """Call `F.fft` or `F.ifft`."""
     return F.ifft((real, imag)) if inverse else F.fft((real, imag))
@@ -288,13 +294,14 @@ KERNELS: Final[tuple[Case, ...]] = (
     ),
     *(
         Case(
-            target=fourier.fourier,
+            target=target,
             label=f"{label}{'-inverse' if inverse else ''}",
             inputs=(Input(shape), Input(shape)),
-            oracle=_fourier,
+            oracle=oracle,
             arguments={"inverse": inverse},
             dtypes=WIDE,
         )
+        for target, oracle in ((fourier.fourier, _fourier), (fourier.fourier_adjoint, _fourier_adjoint))
         for inverse in (False, True)
         for label, shape in {"vector": (8,), "odd": (7,), "rows": (2, 3, 5), "one": (2, 1)}.items()
     ),

@@ -43,8 +43,8 @@ class SpatialTransformerGrid(FunctionNode):
         dtype = xp.float32 if self.backend.host_dtype(like.dtype).itemsize < 4 else like.dtype
         u = xp.linspace(-1, 1, w, dtype=dtype, device=like.device)
         v = xp.linspace(-1, 1, h, dtype=dtype, device=like.device)
-        across, down = xp.meshgrid(u, v)
-        return xp.astype(xp.reshape(xp.stack([across, down, xp.ones_like(across)]), (3, h * w)), like.dtype, copy=False)
+        points = xp.stack(xp.meshgrid(u, v, xp.asarray([1], dtype=dtype, device=like.device)))
+        return xp.astype(xp.reshape(points, (3, h * w)), like.dtype, copy=False)
 
 
 def spatial_transformer_grid(theta: VariableLike, output_shape: tuple[int, int], **kwargs: Any) -> Variable:

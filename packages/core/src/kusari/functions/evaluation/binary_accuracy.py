@@ -23,9 +23,8 @@ class BinaryAccuracy(FunctionNode):
 
     def forward(self, inputs: tuple[Any, Any]) -> tuple[Any]:
         y, t = inputs
-        xp = self.backend.xp
-        counted = t != self.ignore_label
-        hits = counted & xp.where(y >= 0, t == 1, t == 0)
+        xp, counted = self.backend.xp, t != self.ignore_label
+        hits = t == xp.astype(y >= 0, t.dtype)
         rate = self.backend.as_array(kernels.hit_rate(self.backend, hits, counted), y)
         return (xp.astype(rate, y.dtype),)
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from kusari.autograd import Variable
-from kusari.autograd.shaping import cast
 from kusari.autograd.shaping import sum as sum_over
 from kusari.autograd.type_check import expect, expect_floating
-from kusari.autograd.variable import VariableLike
+from kusari.autograd.variable import VariableLike, constant
 from kusari.functions.activation.relu import relu
+from kusari.functions.array.where import where
 from kusari.functions.loss.composed import ComposedLoss
-from kusari.functions.loss.norm import euclidean_norm
+from kusari.functions.loss.norm import flat_root
 from kusari.functions.loss.reduction import check_reduce, reduced
+from kusari.functions.math.square import square
 
 
 class Contrastive(ComposedLoss):
@@ -32,10 +33,10 @@ class Contrastive(ComposedLoss):
     def decompose(self, inputs: tuple[Variable, ...]) -> tuple[Variable]:
         """Return the loss by plain functions."""
         x0, x1, y = inputs
-        difference, alike = x0 - x1, cast(y, x0.dtype)
-        gap = relu(self.margin - euclidean_norm(difference, axis=1))
-        loss = (alike * sum_over(difference * difference, axis=1) + (1 - alike) * gap * gap) * 0.5
-        return (reduced(loss, self.reduce),)
+        squares = sum_over(square(x0 - x1), axis=1)
+        gap = relu(self.margin - flat_root(squares))
+        alike = constant(y.array == 1, self.device)
+        return (reduced(where(alike, squares, square(gap)), self.reduce) * 0.5,)
 
 
 def contrastive(

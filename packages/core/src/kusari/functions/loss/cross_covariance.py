@@ -30,12 +30,16 @@ class CrossCovariance(ComposedLoss):
     def decompose(self, inputs: tuple[Variable, ...]) -> tuple[Variable]:
         """Return the penalty by plain functions."""
         y, z = inputs
-        return (penalty(covariance(y, z), self.reduce),)
+        return (penalty(covariance(centred(y), centred(z)), self.reduce),)
+
+
+def centred(x: Variable) -> Variable:
+    """Return x − x̄, of x (N, K)."""
+    return x - mean(x, axis=0, keepdims=True)
 
 
 def covariance(y: Variable, z: Variable) -> Variable:
-    """Return (y − ȳ)ᵀ(z − z̄) / N of y (N, K) and z (N, L): (K, L)."""
-    y, z = (x - mean(x, axis=0, keepdims=True) for x in (y, z))
+    """Return yᵀz / N of y (N, K) and z (N, L), whose means are 0: (K, L)."""
     return matmul(transpose(y), z) * (1 / max(y.shape[0], 1))
 
 

@@ -8,7 +8,7 @@ from kusari.autograd import Variable
 from kusari.autograd.type_check import expect, expect_floating
 from kusari.autograd.variable import VariableLike
 from kusari.functions.loss.composed import ComposedLoss
-from kusari.functions.loss.cross_covariance import covariance, penalty
+from kusari.functions.loss.cross_covariance import centred, covariance, penalty
 from kusari.functions.loss.reduction import check_reduce
 from kusari.functions.math.elementwise import masked
 
@@ -25,7 +25,7 @@ class DeCov(ComposedLoss):
 
     def decompose(self, inputs: tuple[Variable, ...]) -> tuple[Variable]:
         """Return the penalty by plain functions."""
-        (h,) = inputs
+        h = centred(inputs[0])
         xp, native = h.xp, h.device.native
         unit = xp.arange(h.shape[1], device=native)
         different = xp.expand_dims(unit, axis=1) != unit

@@ -37,7 +37,7 @@ class Hinge(ComposedLoss):
             refuse_out_of_range("hinge(): labels", self.backend, t.array, x.shape[1])
         classes = xp.arange(x.shape[1], dtype=t.array.dtype, device=self.device.native)
         own = classes == xp.expand_dims(t.array, axis=1)
-        one = xp.ones_like(x.array)
+        one = xp.ones((), dtype=x.array.dtype, device=self.device.native)
         loss = relu(1 + x * constant(xp.where(own, -one, one), self.device))
         if self.norm == "L2":
             loss = loss * loss

@@ -11,6 +11,7 @@ from kusari.autograd.variable import VariableLike
 from kusari.functions.activation.relu import relu
 from kusari.functions.loss.composed import ComposedLoss
 from kusari.functions.loss.reduction import check_reduce
+from kusari.functions.math.square import square
 
 
 class Triplet(ComposedLoss):
@@ -31,7 +32,7 @@ class Triplet(ComposedLoss):
         """Return the loss by plain functions."""
         anchor, positive, negative = inputs
         near, far = anchor - positive, anchor - negative
-        gap = sum_over(near * near - far * far, axis=1)
+        gap = sum_over(square(near) - square(far), axis=1)
         loss = relu(gap + self.margin)
         return (loss if self.reduce == "no" else sum_over(loss) * (1 / max(anchor.shape[0], 1)),)
 

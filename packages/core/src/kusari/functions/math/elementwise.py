@@ -54,6 +54,21 @@ class Masked(FunctionNode):
         return (masked(grad_outputs[0], self.mask),)
 
 
+class MaskedOut(Masked):
+    """x where a mask does not hold, else 0."""
+
+    def forward(self, inputs: tuple[Any]) -> tuple[Any]:
+        return (self.backend.xp.where(self.mask, 0, inputs[0]),)
+
+    def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable]:
+        return (masked_out(grad_outputs[0], self.mask),)
+
+
 def masked(x: Variable, mask: Any) -> Variable:
     """Return x where ``mask``, an array of its shape, holds; else 0."""
     return Masked(mask).apply((x,))[0]
+
+
+def masked_out(x: Variable, mask: Any) -> Variable:
+    """Return x where ``mask``, an array of its shape, does not hold; else 0."""
+    return MaskedOut(mask).apply((x,))[0]

@@ -8,7 +8,7 @@ from kusari.autograd import FunctionNode, Variable
 from kusari.autograd.operands import refuse_promotion
 from kusari.autograd.shaping import sum_to
 from kusari.autograd.type_check import expect_floating
-from kusari.functions.math.elementwise import masked
+from kusari.functions.math.elementwise import masked, masked_out
 
 
 class Extremum(FunctionNode):
@@ -30,5 +30,5 @@ class Extremum(FunctionNode):
     def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable, ...]:
         (x1, x2), xp = self.get_retained_inputs(), self.backend.xp
         first = getattr(xp, self.first_is_chosen)(x1.array, x2.array)
-        masks = (first, xp.logical_not(first))
-        return tuple([sum_to(masked(grad_outputs[0], masks[i]), self.inputs[i].shape) for i in indexes])
+        share = (masked, masked_out)
+        return tuple([sum_to(share[i](grad_outputs[0], first), self.inputs[i].shape) for i in indexes])

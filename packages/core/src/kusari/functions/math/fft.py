@@ -13,10 +13,11 @@ from kusari.kernels import fourier as kernels
 
 
 class FFT(FunctionNode):
-    """y = F x along the last axis, of n numbers; gx = n F⁻¹ gy. In reverse y = F⁻¹ x, gx = F gy / n."""
+    """y = F x along the last axis, of n numbers, or F⁻¹ x; the gradient takes the adjoint: n F⁻¹, or F / n."""
 
-    def __init__(self, inverse: bool) -> None:
+    def __init__(self, inverse: bool, adjoint: bool = False) -> None:
         self.inverse = inverse
+        self.adjoint = adjoint
 
     def check_type_forward(self, in_types: Any) -> None:
         expect_floating(in_types, names=("real", "imag"))
@@ -25,7 +26,8 @@ class FFT(FunctionNode):
 
     def forward(self, inputs: tuple[Any, Any]) -> tuple[Any, Any]:
         real, imag = (widened(self.backend, x) for x in inputs)
-        real, imag = kernels.fourier(self.backend, real, imag, self.inverse)
+        transform = kernels.fourier_adjoint if self.adjoint else kernels.fourier
+        real, imag = transform(self.backend, real, imag, self.inverse)
         return keep_dtype(self, real, inputs[0]), keep_dtype(self, imag, inputs[0])
 
     def backward(
@@ -36,8 +38,8 @@ class FFT(FunctionNode):
             constant(self.backend.xp.zeros_like(present.array), self.device) if gy is None else gy
             for gy in grad_outputs
         )
-        made, n = FFT(not self.inverse).apply((real, imag)), present.shape[-1]
-        return tuple([made[index] * (1 / n if self.inverse else n) for index in indexes])
+        made = FFT(self.inverse, not self.adjoint).apply((real, imag))
+        return tuple([made[index] for index in indexes])
 
 
 def fft(x: tuple[VariableLike, VariableLike]) -> tuple[Variable, Variable]:

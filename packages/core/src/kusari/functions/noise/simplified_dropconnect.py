@@ -58,7 +58,7 @@ class SimplifiedDropconnect(FunctionNode):
             return scaled
         if self.mask.shape not in shapes:
             raise InvalidType(f"mask of shape {shapes[0]} or {shapes[1]}", f"{self.mask.shape}")
-        return self.backend.xp.astype(self.mask, W.dtype) * (1 / (1 - self.ratio))
+        return self.backend.xp.astype(self.mask, W.dtype, copy=False) * (1 / (1 - self.ratio))
 
     def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable, ...]:
         (x, W), (gy,) = self.get_retained_inputs(), grad_outputs

@@ -35,13 +35,11 @@ class NormalizeL2(FunctionNode):
         x, gy = (cast(v, "float32") if dtype.itemsize < 4 else v for v in (x, grad_outputs[0]))
         squares = (x * x).sum(axis=self.axis, keepdims=True)
         # Where ‖x‖ is 0, √ has no slope: 1 stands in for it, x = 0 takes that out again, and y = x / ε.
-        length = (squares + self._mask(xp.equal(squares.array, 0), x)) ** 0.5
-        whole = length * self._mask(xp.not_equal(squares.array, 0), x) + self.eps
+        zero = constant(xp.astype(squares.array == 0, x.array.dtype), self.device)
+        length = (squares + zero) ** 0.5
+        whole = length - zero + self.eps
         along = (gy * x).sum(axis=self.axis, keepdims=True)
         return (cast(gy / whole - x * (along / (length * whole * whole)), dtype),)
-
-    def _mask(self, where: Any, like: Variable) -> Variable:
-        return constant(self.backend.xp.astype(where, like.array.dtype), self.device)
 
 
 def normalize(x: VariableLike, eps: float = 1e-5, axis: int | tuple[int, ...] = 1) -> Variable:
