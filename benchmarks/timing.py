@@ -12,21 +12,36 @@ from pathlib import Path
 from typing import Any
 
 Run = Callable[[], Any]
+Stopwatch = Callable[[], float]
+
+
+def stopwatch(run: Run, clock: Callable[[], float] = time.perf_counter) -> Stopwatch:
+    """Return a function that runs once and returns the seconds."""
+
+    def seconds() -> float:
+        start = clock()
+        run()
+        return clock() - start
+
+    return seconds
 
 
 def interleaved(runs: Sequence[Run], rounds: int, clock: Callable[[], float] = time.perf_counter) -> list[list[float]]:
     """Return the seconds of each run in each round; within a round every run has its turn."""
+    return in_turn([stopwatch(run, clock) for run in runs], rounds)
+
+
+def in_turn(stopwatches: Sequence[Stopwatch], rounds: int) -> list[list[float]]:
+    """Return the seconds that each gave in each round, after two rounds that do not count."""
     for _ in range(2):
-        for run in runs:
-            run()
+        for seconds in stopwatches:
+            seconds()
     gc.collect()
-    seconds: list[list[float]] = [[] for _ in runs]
+    taken: list[list[float]] = [[] for _ in stopwatches]
     for _ in range(rounds):
-        for run, taken in zip(runs, seconds, strict=True):
-            start = clock()
-            run()
-            taken.append(clock() - start)
-    return seconds
+        for seconds, column in zip(stopwatches, taken, strict=True):
+            column.append(seconds())
+    return taken
 
 
 def interval(values: Sequence[float]) -> tuple[float, float, float]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from benchmarks.workloads.builders import Builder, Kusari, Torch
+from benchmarks.workloads.placement import HOST, Placement
 from benchmarks.workloads.workload import Make, Run, Workload
 
 CLASSES = 10
+UPDATES = ("foreach", "fused")
+"""The ways in which PyTorch's optimizers go about it."""
 Architecture = Callable[[Builder], Any]
 
 
@@ -78,27 +82,51 @@ def separable(b: Builder) -> Any:
     return b.sequence(*parts, b.global_average(), b.linear(512, CLASSES))
 
 
+class Step(NamedTuple):
+    """A row of the table of training steps, with what its ratios must stay under."""
+
+    name: str
+    architecture: Architecture
+    shape: tuple[int, ...]
+    rule: str
+    limit: float
+    alone: float | None = None
+    peak: float | None = None
+    original: float | None = None
+
+    @property
+    def workload(self) -> Workload:
+        """The step in every setting."""
+        theirs = {
+            f"{form}, {update}": their_step(self.architecture, self.shape, self.rule, form, update)
+            for form in (("contiguous", "channels_last") if len(self.shape) == 4 else ("contiguous",))
+            for update in UPDATES
+        }
+        ours = {"": our_step(self.architecture, self.shape, self.rule)}
+        return Workload(self.name, "step", ours, theirs, self.limit, self.alone, self.peak, self.original)
+
+
+STEPS = (
+    Step("MLP, batch 100, Adam", mlp, (100, 784), "adam", 0.8, alone=1.2),
+    Step("NIN, batch 64", nin, (64, 3, 32, 32), "momentum", 0.8, original=6.0),
+    Step("VGG with BN, batch 32", vgg, (32, 3, 32, 32), "momentum", 1.0, alone=1.8, peak=1.0, original=6.0),
+    Step("ResNet-18, batch 32", resnet18, (32, 3, 32, 32), "momentum", 1.2, original=6.0),
+    Step("depthwise-separable, batch 32", separable, (32, 3, 64, 64), "momentum", 1.2, original=6.0),
+)
+LSTM = "LSTM language model, batch 20, 35 words"
+INFERENCE = {"NIN, one image": nin, "ResNet-18, one image": resnet18}
+ONE_IMAGE = (1, 3, 32, 32)
+
+
 def workloads() -> Iterator[Workload]:
     """Yield training steps, then inference."""
-    steps: tuple[tuple[str, Architecture, tuple[int, ...], str, float], ...] = (
-        ("MLP, batch 100, Adam", mlp, (100, 784), "adam", 0.8),
-        ("NIN, batch 64", nin, (64, 3, 32, 32), "momentum", 0.8),
-        ("VGG with BN, batch 32", vgg, (32, 3, 32, 32), "momentum", 1.0),
-        ("ResNet-18, batch 32", resnet18, (32, 3, 32, 32), "momentum", 1.2),
-        ("depthwise-separable, batch 32", separable, (32, 3, 64, 64), "momentum", 1.2),
-    )
-    for name, architecture, shape, rule, limit in steps:
-        theirs = {
-            f"{form}, {update}": their_step(architecture, shape, rule, form, update)
-            for form in (("contiguous", "channels_last") if len(shape) == 4 else ("contiguous",))
-            for update in ("foreach", "fused")
-        }
-        yield Workload(name, "step", {"": our_step(architecture, shape, rule)}, theirs, limit)
-    yield Workload("LSTM language model, batch 20, 35 words", "step", {"": our_lstm}, {"": their_lstm}, 1.2)
-    for name, architecture in (("NIN", nin), ("ResNet-18", resnet18)):
-        shape = (1, 3, 32, 32)
-        theirs = {form: their_inference(architecture, shape, form) for form in ("contiguous", "channels_last")}
-        yield Workload(f"{name}, one image", "inference", {"": our_inference(architecture, shape)}, theirs)
+    for step in STEPS:
+        yield step.workload
+    theirs: dict[str, Make] = {update: functools.partial(their_lstm, update) for update in UPDATES}
+    yield Workload(LSTM, "step", {"": our_lstm}, theirs, 1.2, alone_limit=1.2)
+    for name, architecture in INFERENCE.items():
+        theirs = {form: their_inference(architecture, ONE_IMAGE, form) for form in ("contiguous", "channels_last")}
+        yield Workload(name, "inference", {"": our_inference(architecture, ONE_IMAGE)}, theirs)
 
 
 def batch(shape: tuple[int, ...]) -> tuple[Any, Any]:
@@ -107,7 +135,7 @@ def batch(shape: tuple[int, ...]) -> tuple[Any, Any]:
     return rng.standard_normal(shape).astype("f"), rng.integers(0, CLASSES, shape[0])
 
 
-def our_step(architecture: Architecture, shape: tuple[int, ...], rule: str) -> Make:
+def our_step(architecture: Architecture, shape: tuple[int, ...], rule: str, place: Placement = HOST) -> Make:
     """Return what makes a training step."""
 
     def make() -> Run:
@@ -115,11 +143,14 @@ def our_step(architecture: Architecture, shape: tuple[int, ...], rule: str) -> M
         import kusari.functions as F
 
         kusari.seed(0)
-        model = architecture(Kusari())
-        optimizers = {"adam": kusari.optimizers.Adam, "momentum": lambda: kusari.optimizers.MomentumSGD(0.01)}
+        model = place.to_device(architecture(Kusari()))
+        optimizers: dict[str, Any] = {
+            "adam": kusari.optimizers.Adam,
+            "momentum": lambda: kusari.optimizers.MomentumSGD(0.01),
+        }
         optimizer = optimizers[rule]().setup(model)
         x, t = batch(shape)
-        t = t.astype("i")
+        x, t = place.ours(x), place.ours(t.astype("i"))
 
         def step() -> None:
             loss = F.softmax_cross_entropy(model(x), t)
@@ -132,7 +163,9 @@ def our_step(architecture: Architecture, shape: tuple[int, ...], rule: str) -> M
     return make
 
 
-def their_step(architecture: Architecture, shape: tuple[int, ...], rule: str, form: str, update: str) -> Make:
+def their_step(
+    architecture: Architecture, shape: tuple[int, ...], rule: str, form: str, update: str, place: Placement = HOST
+) -> Make:
     """Return what makes a training step, with one of the optimizers' two ways to update."""
 
     def make() -> Run:
@@ -140,18 +173,20 @@ def their_step(architecture: Architecture, shape: tuple[int, ...], rule: str, fo
 
         torch.manual_seed(0)
         memory = torch.channels_last if form == "channels_last" else torch.contiguous_format
-        model: Any = architecture(Torch()).to(memory_format=memory)
+        model: Any = architecture(Torch()).to(place.torch, memory_format=memory)
         way: Any = {update: True}
         if rule == "adam":
             optimizer: Any = torch.optim.Adam(model.parameters(), **way)
         else:
             optimizer = torch.optim.SGD(model.parameters(), 0.01, 0.9, **way)
-        x, t = (torch.from_numpy(array) for array in batch(shape))
+        x, t = (place._replace(dtype="float32").theirs(array) for array in batch(shape))
         if x.ndim == 4:
             x = x.contiguous(memory_format=memory)
+        run = place.compiled(model)
 
         def step() -> None:
-            loss = torch.nn.functional.cross_entropy(model(x), t)
+            with place.autocast():
+                loss: Any = torch.nn.functional.cross_entropy(run(x), t)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -161,14 +196,14 @@ def their_step(architecture: Architecture, shape: tuple[int, ...], rule: str, fo
     return make
 
 
-def our_inference(architecture: Architecture, shape: tuple[int, ...]) -> Make:
+def our_inference(architecture: Architecture, shape: tuple[int, ...], place: Placement = HOST) -> Make:
     """Return what makes an inference."""
 
     def make() -> Run:
         import kusari
 
-        model = architecture(Kusari())
-        x, _ = batch(shape)
+        model = place.to_device(architecture(Kusari()))
+        x = place.ours(batch(shape)[0])
 
         def run() -> Any:
             with kusari.using_config("train", False), kusari.no_backprop_mode():
@@ -179,18 +214,18 @@ def our_inference(architecture: Architecture, shape: tuple[int, ...]) -> Make:
     return make
 
 
-def their_inference(architecture: Architecture, shape: tuple[int, ...], form: str) -> Make:
+def their_inference(architecture: Architecture, shape: tuple[int, ...], form: str, place: Placement = HOST) -> Make:
     """Return what makes an inference."""
 
     def make() -> Run:
         import torch
 
         memory = torch.channels_last if form == "channels_last" else torch.contiguous_format
-        model: Any = architecture(Torch()).to(memory_format=memory).eval()
-        x = torch.from_numpy(batch(shape)[0]).contiguous(memory_format=memory)
+        model: Any = place.compiled(architecture(Torch()).to(place.torch, memory_format=memory).eval())
+        x = place._replace(dtype="float32").theirs(batch(shape)[0]).contiguous(memory_format=memory)
 
         def run() -> Any:
-            with torch.inference_mode():
+            with torch.inference_mode(), place.autocast():
                 return model(x)
 
         return run
@@ -236,7 +271,7 @@ def our_lstm() -> Run:
     return step
 
 
-def their_lstm() -> Run:
+def their_lstm(update: str) -> Run:
     """Do the same with the whole batch in one tensor."""
     import torch
     from torch import nn
@@ -245,14 +280,15 @@ def their_lstm() -> Run:
     embed, output = nn.Embedding(WORDS, UNITS), nn.Linear(UNITS, WORDS)
     recurrent = nn.LSTM(UNITS, UNITS, 2, dropout=0.5)
     parameters = [*embed.parameters(), *recurrent.parameters(), *output.parameters()]
-    optimizer = torch.optim.SGD(parameters, 1.0)
+    way: Any = {update: True}
+    optimizer = torch.optim.SGD(parameters, 1.0, **way)
     rng = np.random.default_rng(0)
     words = torch.from_numpy(rng.integers(0, WORDS, (LENGTH, SENTENCES)))
     following = torch.from_numpy(rng.integers(0, WORDS, SENTENCES * LENGTH))
 
     def step() -> None:
         hidden, _ = recurrent(nn.functional.dropout(embed(words)))
-        loss = nn.functional.cross_entropy(output(nn.functional.dropout(hidden)).reshape(-1, WORDS), following)
+        loss: Any = nn.functional.cross_entropy(output(nn.functional.dropout(hidden)).reshape(-1, WORDS), following)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
