@@ -7,9 +7,14 @@ import sys
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
+import kusari
+import kusari.links as L
+from kusari.backend.discovery import registry
 from kusari.backend.spec import BackendSpec
+from kusari.cli import main
 from kusari.errors import BackendUnavailable
 from kusari_cupy import spec
 
@@ -70,3 +75,32 @@ def test_a_machine_without_a_gpu_says_so(monkeypatch: pytest.MonkeyPatch, device
     pretend_cupy(monkeypatch, "14.0.0", device_count)
     with pytest.raises(BackendUnavailable, match=reason):
         registered().open()
+
+
+def test_what_needs_a_gpu_says_why_it_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_opened", {k: v for k, v in registry._opened.items() if k not in ("cupy", "triton")})
+    monkeypatch.setattr(registry, "_failures", {})
+    pretend_cupy(monkeypatch, "14.0.0", lambda: 0)
+    reason = "backend 'cupy': no GPU is visible; see nvidia-smi"
+    link = L.Linear(2, 3)
+    for attempt in (
+        lambda: kusari.get_device("cupy:0"),
+        lambda: link.to_device("cupy:0"),
+        lambda: kusari.Variable(np.ones(2, "f")).to_device("cupy:0"),
+        lambda: kusari.use_backend("cupy").__enter__(),
+    ):
+        with pytest.raises(BackendUnavailable, match=reason):
+            attempt()
+    assert link.W.device.name == "numpy"
+
+
+def test_it_is_listed_as_unavailable_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(registry, "_opened", {k: v for k, v in registry._opened.items() if k not in ("cupy", "triton")})
+    monkeypatch.setattr(registry, "_failures", {})
+    pretend_cupy(monkeypatch, "14.0.0", no_driver)
+    assert main(["info"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "cupy" in text
+    assert "no usable GPU or driver: cudaErrorInsufficientDriver" in text

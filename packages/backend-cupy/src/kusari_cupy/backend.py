@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
-from kusari.backend import Backend
+from kusari.backend import Backend, Kernel
+from kusari.backend.expression import Expression, parameter_kinds, trace
+from kusari.dtypes import DTypeLike, host_dtype
 from kusari.errors import BackendUnavailable
+from kusari_cupy.elementwise import FusedExpression
+from kusari_cupy.foreach import run_rows
+from kusari_cupy.layout import memory_order
+from kusari_cupy.random import CupyRandom
 from kusari_cupy.spec import INSTALL
 from kusari_cupy.stream import CupyEvent, CupyStream, CupyTimer
 
 if TYPE_CHECKING:
     from kusari.backend import Event, Stream, Timer
+    from kusari.backend.random import RandomSource
+
+KERNEL_MODULES: Final = ("conv", "pooling", "scatter", "softmax", "special")
+"""Modules of ``kusari_cupy.kernels`` with a ``register(backend)``; they mirror core's."""
 
 OLDEST_CUPY: Final = 14
 """The first major version that follows NumPy 2's promotion rules."""
@@ -30,7 +42,15 @@ def open_backend() -> Backend:
     count = count_devices(cupy)
     import array_api_compat.cupy as xp
 
-    return CupyBackend(cupy, xp, count)
+    backend = CupyBackend(cupy, xp, count)
+    register_kernels(backend)
+    return backend
+
+
+def register_kernels(backend: CupyBackend) -> None:
+    """Let the modules of kernels add theirs."""
+    for name in KERNEL_MODULES:
+        importlib.import_module(f"kusari_cupy.kernels.{name}").register(backend)
 
 
 def import_cupy() -> ModuleType:
@@ -74,6 +94,9 @@ class CupyBackend(Backend):
         super().__init__("cupy", xp, (cupy.ndarray,), contract=1)
         self.cupy = cupy
         self._devices = tuple(cupy.cuda.Device(index) for index in range(count))
+        self._expressions: dict[Expression, FusedExpression] = {}
+        self.cudnn: Any = None
+        """A `kusari_cupy.cudnn.Library`, once a convolution was wanted and it was found."""
 
     # Devices. ------------------------------------------------------------------------------------------------
 
@@ -145,14 +168,46 @@ class CupyBackend(Backend):
     def timer(self) -> Timer:
         return CupyTimer(self.cupy)
 
+    # Data types. ---------------------------------------------------------------------------------------------
 
-def memory_order(strides: tuple[int, ...]) -> list[int]:
-    """Return the axes from the slowest to the fastest in memory.
+    @property
+    def dtypes(self) -> frozenset[str]:
+        """The standard's, and bfloat16 where the package ml_dtypes is there, whose type CuPy takes for it."""
+        try:
+            host_dtype("bfloat16")
+        except TypeError:
+            return super().dtypes
+        return super().dtypes | {"bfloat16"}
 
-    Transposed so, a dense array is C-contiguous, whatever its memory format.
+    def native_dtype(self, dtype: DTypeLike) -> Any:
+        host = host_dtype(dtype)
+        return host if host.name == "bfloat16" else super().native_dtype(host)
 
-    >>> channels_last = np.empty((2, 5, 7, 3)).transpose(0, 3, 1, 2)
-    >>> memory_order(channels_last.strides)
-    [0, 2, 3, 1]
-    """
-    return sorted(range(len(strides)), key=lambda axis: -abs(strides[axis]))
+    # Kernels and random numbers. ------------------------------------------------------------------------------
+
+    def random(self, seed: int | None = None) -> RandomSource:
+        """Return a source that draws on the device."""
+        return CupyRandom(self, self.cupy, seed)
+
+    def compile_elementwise(self, expression: Expression) -> Callable[..., Any]:
+        """Return the expression as one fused kernel, ``(backend, *arrays, *scalars)``."""
+        return self._fused(expression)
+
+    def foreach(
+        self,
+        kernel: Kernel[..., Any],
+        columns: Sequence[Sequence[Any]],
+        scalar_rows: Sequence[Sequence[float]],
+    ) -> list[tuple[Any, ...]]:
+        """Run one elementwise kernel over many rows of arrays, in one launch per set of dtypes."""
+        static = "static" in parameter_kinds(kernel.portable).values()
+        if static or not kernel.elementwise or self.explain(kernel).chosen.override.source != "compiled":
+            return super().foreach(kernel, columns, scalar_rows)
+        fused = self._fused(trace(kernel.portable, kernel.__name__, (), kernel.donates))
+        return run_rows(fused, self, list(zip(zip(*columns, strict=True), scalar_rows, strict=True)))
+
+    def _fused(self, expression: Expression) -> FusedExpression:
+        found = self._expressions.get(expression)
+        if found is None:
+            found = self._expressions[expression] = FusedExpression(expression, self.cupy)
+        return found

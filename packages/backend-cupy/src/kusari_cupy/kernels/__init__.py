@@ -1,0 +1,1 @@
+"""CuPy's own kernels; the modules are named as core's are."""
