@@ -105,7 +105,10 @@ LEGS = {
         examples=("kusari_triton",),
         conformance="triton-interpret",
         kit_size="small",  # the interpreter takes milliseconds a launch
-        cases=("relu", "sigmoid", "tanh", "Convolution:", "MLPConvolution:", "sgd", "adam"),
+        cases=(
+            "relu", "sigmoid", "tanh", "Convolution:", "MLPConvolution:", "Normalization:", "SoftmaxCrossEntropy:",
+            "LSTM:", "sgd", "adam",
+        ),  # fmt: skip
         requirements=(TRITON,),
         environment=(("TRITON_INTERPRET", "1"),),
     ),

@@ -33,12 +33,15 @@ class StandInCupy(ModuleType):
     `loaded` and `launched` fill up; each call of CUDA first takes an error off `failures`, if there is one.
     """
 
+    __version__ = "14.0.0"
+
     def __init__(self) -> None:
         super().__init__("cupy")
         self.loaded: list[bytes] = []
         self.launched: list[tuple[str, Any, Any, Any, int]] = []
         self.attributes: list[tuple[int, int]] = []
         self.failures: list[Exception | None] = []
+        self.taken = {3: 0, 4: 32}  # local bytes and registers of every function
         self.freed = 0
         self.ndarray = StandInArray
         pool = SimpleNamespace(free_all_blocks=self._free, used_bytes=lambda: 3 * 2**20)
@@ -50,8 +53,13 @@ class StandInCupy(ModuleType):
             memGetInfo=lambda: (5 * 2**20, 80 * 2**20),
             cudaDevAttrMaxSharedMemoryPerBlockOptin=97,
             deviceGetAttribute=lambda attribute, device: {97: 232_448}[attribute],
+            getDeviceProperties=lambda device: {"name": b"Stand-in 90"},
         )
-        driver = SimpleNamespace(CUDADriverError=DriverError, funcSetAttribute=self._set_attribute)
+        driver = SimpleNamespace(
+            CUDADriverError=DriverError,
+            funcSetAttribute=self._set_attribute,
+            funcGetAttribute=lambda attribute, function: self.taken[attribute],
+        )
         self.cuda = SimpleNamespace(Device=_Device, Module=self._module, driver=driver, runtime=runtime)
 
     def fail(self) -> None:

@@ -6,6 +6,7 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -34,6 +35,34 @@ def test_shipped_kernels_pass(compiling: Run, tmp_path: Path) -> None:
         assert all(row["resources"]["stack"] == 0 and not row["complaints"] for row in rows)
     assert rows[0]["resources"]["instructions"]["HMMA"] > 0
     assert rows[1]["resources"]["instructions"]["HGMMA"] > 0
+
+
+def test_the_table_has_a_row_for_each_kernel_cut_and_chip(compiling: Run, tmp_path: Path) -> None:
+    file = tmp_path / "table.md"
+    done = compiling(CHECK.format(arguments=["--only", "1x1 192-96 float16 channels-last", "--table", str(file)]))
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [line.split(" | ") for line in file.read_text().splitlines() if line.startswith("| `")]
+    assert [(row[0], row[4]) for row in rows] == [
+        (f"| `{kernel}`", chip)
+        for kernel in ("convolve", "gradient_of_input", "partial_gradient_of_filters")
+        for chip in ("sm_80", "sm_90")
+    ]
+    assert rows[0][1:4] == ["128 · 64 · 64", "8", "3"]
+    assert all(row[5] == "1" and row[7] == "0" and "HMMA" in row[9].replace("HGMMA", "HMMA") for row in rows)
+
+
+def test_ranges_span_the_compilations() -> None:
+    pytest.importorskip("triton", reason="Triton is not installed")
+    from kusari_triton.compile_check import Result
+    from kusari_triton.launch import Launch
+    from kusari_triton.resource_table import resource_table
+
+    fn = SimpleNamespace(__module__="kusari_triton.kernels.conv_device")
+    launch = Launch(SimpleNamespace(fn=fn, __name__="convolve"), (1, 1, 1), {"BLOCK_K": 16, "n": 3}, 4, 2)
+    results = [Result("a", 90, GOOD, []), Result("b", 90, GOOD._replace(registers=64, shared=0), [])]
+    row = resource_table({"a": launch, "b": launch}, results).splitlines()[-1]
+    expected = "16 | 4 | 2 | sm_90 | 2 | 64–128 | 0 | 0–100000 | HGMMA 4, FFMA 9, LDGSTS 9 |"
+    assert row == f"| `convolve` | {expected}"
 
 
 def test_a_kernel_that_spills_is_refused(compiling: Run) -> None:

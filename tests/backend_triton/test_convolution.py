@@ -61,7 +61,8 @@ def forward(
         x.shape, W.shape, window, x.dtype, x.strides, groups, b is not None, activation, precision
     )
     plan = Convolution.plan(backend, problem)
-    assert type(plan).__name__ == "TritonConvolution"
+    depthwise = W.shape[1] == 1 and groups > 1
+    assert type(plan).__name__ == ("TritonDepthwiseConvolution" if depthwise else "TritonConvolution")
     y: Any = plan.forward(x, W, b)
     assert y.shape == problem.y
     assert y.dtype == x.dtype
@@ -87,7 +88,7 @@ def normal(rng: np.random.Generator, *shape: int, dtype: str = "float32") -> Arr
         ((1, 3, 11, 10), (4, 3, 5, 2), (1, 3), (2, 0), (1, 2), 1),
         ((2, 19, 5, 7), (17, 19, 3, 3), (1, 1), (1, 1), (1, 1), 1),  # many: tap by tap
         ((2, 40, 5, 4), (6, 20, 2, 3), (2, 1), (0, 3), (1, 2), 2),
-        ((2, 6, 5, 6), (12, 1, 3, 3), (1, 1), (1, 1), (1, 1), 6),  # depthwise, two filters a channel
+        ((2, 12, 5, 6), (12, 2, 3, 3), (1, 1), (1, 1), (1, 1), 6),  # many small groups
         ((3, 33, 1, 1), (2, 33, 1, 1), (1, 1), (0, 0), (1, 1), 1),
     ],
 )
@@ -125,6 +126,30 @@ def test_any_geometry(backend: Backend, data: st.DataObject) -> None:
         backend, x, W, b, stride=window.stride, pad=window.pad, dilate=window.dilate, groups=groups
     )  # fmt: skip
     assert_right(y, x, W, b, window, groups)
+
+
+@pytest.mark.parametrize("precision", ["ieee", "tf32"])
+def test_filters_are_packed_once_a_version(backend: Backend, monkeypatch: pytest.MonkeyPatch, precision: str) -> None:
+    """And packed or not, the sums are the same."""
+    from kusari.backend.derived import Storage
+    from kusari_triton.kernels import conv
+
+    rng = np.random.default_rng(5)
+    x, W = normal(rng, 2, 32, 5, 6), normal(rng, 16, 32, 3, 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(conv, "packed_axes", lambda problem, gradient: None)
+        expected = forward(backend, x, W, precision=precision)
+    packed = []
+    repack = conv.repacked
+    monkeypatch.setattr(conv, "repacked", lambda *given: packed.append(given[2]) or repack(*given))
+    storage = Storage(W)
+    for _ in range(2):
+        np.testing.assert_array_equal(forward(backend, x, W, precision=precision), expected)
+    assert len(packed) == 1
+    W *= 2
+    storage.touch()
+    np.testing.assert_array_equal(forward(backend, x, W, precision=precision), 2 * expected)
+    assert len(packed) == 2
 
 
 def test_against_scipy(backend: Backend) -> None:
@@ -210,8 +235,9 @@ def test_blocks_of_several_programs_meet(backend: Backend) -> None:
 
 
 def test_more_groups_than_a_grid_has_room_for(backend: Backend) -> None:
-    problem = ConvolutionProblem((1, 65_536, 2, 2), (65_536, 1, 1, 1), Window(ONE, ONE, NONE, ONE), np.dtype("f"))
-    verdict = backend.explain(Convolution, problem._replace(groups=65_536)).verdicts[0]
+    problem = ConvolutionProblem((1, 2**17, 2, 2), (2**16, 2, 1, 1), Window(ONE, ONE, NONE, ONE), np.dtype("f"))
+    verdict = backend.explain(Convolution, problem._replace(groups=65_536)).verdicts[1]
+    assert verdict.override.implementation.__name__ == "TritonConvolution"
     assert verdict.reason == "65536 groups: a grid has room for 65535"
 
 
@@ -235,4 +261,4 @@ def test_what_it_does_not_take_it_gives_a_reason_for(
     problem = ConvolutionProblem(x, W, window, np.dtype(dtype), precision=precision)
     explanation = backend.explain(Convolution, problem)
     assert explanation.chosen.override.source != "triton-interpret"
-    assert words in str(explanation.verdicts[0].reason)
+    assert words in str(explanation.verdicts[1].reason)

@@ -164,7 +164,7 @@ def test_every_pixel_is_in_one_split(x: tuple[int, int, int, int], out: int, gro
 @pytest.mark.parametrize(
     ("W", "groups", "stride", "words"),
     [
-        ((32, 1, 3, 3), 32, ONE, "1 to 1 channels a group"),
+        ((32, 2, 3, 3), 16, ONE, "2 to 2 channels a group"),
         ((64, 16, 3, 3), 8, ONE, "16 to 8 channels a group"),
         ((4, 3, 3, 3), 1, (300, 300), "90000 phases"),
     ],

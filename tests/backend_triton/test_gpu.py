@@ -101,6 +101,28 @@ assert all(attribute == 8 and size > 48 * 1024 for attribute, size in cupy.attri
 assert len(cupy.attributes) == sum(shared > 48 * 1024 for *_, shared in cupy.launched[:4] + cupy.launched[5:])
 """
 
+DEPTHWISE = """
+from kusari.kernels.conv import Convolution, ConvolutionProblem
+from kusari.kernels.activation import RELU
+from kusari.kernels.window import Window
+
+backend, cupy = gpu_backend()
+x, W, b = array(2, 5, 9, 7), array(10, 1, 3, 3), array(10)
+problem = ConvolutionProblem(x.shape, W.shape, Window((3, 3), (2, 1), (1, 1), (1, 1)), x.dtype, None, 5, True, RELU)
+gy = array(*problem.y)
+plan = Convolution.plan(backend, problem)
+y = plan.forward(x, W, b)
+assert type(y) is StandInArray and y.shape == problem.y
+plan.grad_input(W, gy), plan.grad_weight(x, gy)
+check(cupy)
+assert [launch[0] for launch in cupy.launched] == [
+    "convolve_depthwise", "depthwise_gradient_of_input", "partial_depthwise_gradient_of_filters",
+    "add_partial_gradients",
+]
+phases = cupy.launched[1][1][2]
+assert phases == 2
+"""
+
 STACK = """
 from kusari.kernels.conv import MLPConvolution, MLPConvolutionProblem
 from kusari.kernels.activation import RELU
@@ -140,7 +162,11 @@ check(cupy)
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize("code", [CONVOLUTION, STACK, ELEMENTWISE], ids=["convolution", "stack", "elementwise"])
+@pytest.mark.parametrize(
+    "code",
+    [CONVOLUTION, DEPTHWISE, STACK, ELEMENTWISE],
+    ids=["convolution", "depthwise", "stack", "elementwise"],
+)
 def test_arguments_are_packed_as_the_machine_code_takes_them(compiling: Run, code: str) -> None:
     done = compiling(PRELUDE + code)
     assert done.returncode == 0, done.stderr

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from kusari_triton.gpu import CupyLauncher
     from kusari_triton.launch import Launcher
 
-KERNEL_MODULES: Final = ("conv", "conv_stack")
-"""Modules of ``kusari_triton.kernels`` with a ``register(backend)``: core's ``conv``, in two files."""
+KERNEL_MODULES: Final = ("conv", "conv_stack", "norm", "rnn", "softmax")
+"""Modules of ``kusari_triton.kernels`` with a ``register(backend)``: core's, whose ``conv`` is in two files."""
 
 OLDEST_CAPABILITY: Final = 80
 """The oldest GPU: bfloat16 and tf32 came with it, and no kernel was compiled for one before."""
@@ -53,9 +53,10 @@ class TritonBackend(Backend):
         return self.xp.empty(shape, dtype=dtype, device=device)
 
     def empty_channels_last(self, shape: Shape, like: Any) -> Any:
-        """Return an uninitialised (N, C, H, W), channels-last in memory, of ``like``'s dtype and device."""
-        n, c, h, w = shape
-        return self.xp.permute_dims(self.empty((n, h, w, c), like.dtype, like.device), (0, 3, 1, 2))
+        """Return an uninitialised (N, C, *spatial), channels-last in memory, of ``like``'s dtype and device."""
+        images, channels, *spatial = shape
+        memory = self.empty((images, *spatial, channels), like.dtype, like.device)
+        return self.xp.permute_dims(memory, (0, len(shape) - 1, *range(1, len(shape) - 1)))
 
     def compile_elementwise(self, expression: Expression) -> Callable[..., Any]:
         """Return the expression as one fused kernel, ``(backend, *arrays, *scalars)``."""

@@ -26,21 +26,14 @@ from kusari.kernels.activation import RELU
 from kusari.kernels.conv import ConvolutionProblem, MLPConvolutionProblem
 from kusari.kernels.window import Window
 from kusari.types import Shape
-from kusari_triton.cross_compile import SHARED_MEMORY, Resources, cross_compile
+from kusari_triton.cross_compile import SHARED_MEMORY, Case, Resources, cross_compile
 from kusari_triton.interpreter import INTERPRET, requested
 from kusari_triton.launch import Launch, Pointer
+from kusari_triton.resource_table import resource_table
+from kusari_triton.row_cases import row_cases
 
 if TYPE_CHECKING:
     from kusari_triton.elementwise import Typed
-
-
-class Case(NamedTuple):
-    """One configuration to compile."""
-
-    name: str
-    launch: Launch
-    tensor_cores: bool
-    """Whether the product must run on them."""
 
 
 class Result(NamedTuple):
@@ -60,18 +53,19 @@ SIZES: Final[Sequence[tuple[str, Shape, Shape, int, int, int]]] = (
     ("7x7/2 3-64", (8, 3, 224, 224), (64, 3, 7, 7), 2, 3, 1),
     ("3x3/2 37-53", (7, 37, 19, 23), (53, 37, 3, 3), 2, 1, 1),
     ("3x3 64-64 groups 4", (8, 64, 32, 32), (64, 16, 3, 3), 1, 1, 4),
-    ("3x3 32 depthwise", (8, 32, 32, 32), (32, 1, 3, 3), 1, 1, 32),
+    ("3x3 24-24 groups 8", (8, 24, 32, 32), (24, 3, 3, 3), 1, 1, 8),
 )
 PRECISIONS: Final = (("float32", "ieee"), ("float32", "tf32"), ("float16", "ieee"), ("bfloat16", "ieee"))
 
 
 def convolution_cases() -> Iterator[Case]:
     """Yield the convolution in each dtype and precision, memory format and size of interest."""
-    from kusari_triton.kernels.conv import convolution_launch
+    from kusari_triton.kernels.conv import convolution_launch, packed_axes
 
     for label, problem, cores in _convolutions():
         dtype = problem.dtype.name
-        W, b, y = Pointer(dtype, _dense(problem.W)), Pointer(dtype, (1,)), Pointer(dtype, _channels_last(problem.y))
+        W = Pointer(dtype, _dense(problem.W, packed_axes(problem, gradient=False)))
+        b, y = Pointer(dtype, (1,)), Pointer(dtype, _channels_last(problem.y))
         for layout, strides in (("NCHW", _dense(problem.x)), ("channels-last", _channels_last(problem.x))):
             launch = convolution_launch(problem, Pointer(dtype, strides), W, b, y, interpreted=False)
             yield Case(f"convolution {label} {layout}", launch, cores)
@@ -80,12 +74,14 @@ def convolution_cases() -> Iterator[Case]:
 def gradient_cases() -> Iterator[Case]:
     """Yield the convolution's gradients as `convolution_cases` does its forward, where they have kernels."""
     from kusari_triton.kernels import conv_gradient as gradient
+    from kusari_triton.kernels.conv import packed_axes
 
     for label, problem, cores in _convolutions():
         if gradient.why_by_definition(problem) is not None:
             continue
         dtype = problem.dtype.name
-        W, gx = Pointer(dtype, _dense(problem.W)), Pointer(dtype, _channels_last(problem.x))
+        W = Pointer(dtype, _dense(problem.W, packed_axes(problem, gradient=True)))
+        gx = Pointer(dtype, _channels_last(problem.x))
         partial = Pointer("float32")
         for layout, lay in (("NCHW", _dense), ("channels-last", _channels_last)):
             x, gy = Pointer(dtype, lay(problem.x)), Pointer(dtype, lay(problem.y))
@@ -95,6 +91,44 @@ def gradient_cases() -> Iterator[Case]:
             yield Case(f"gradient of filters {label} {layout}", launch, cores)
         launch = gradient.add_gradients_launch(problem, partial, Pointer(dtype), interpreted=False)
         yield Case(f"sum of gradients of filters {label}", launch, False)
+
+
+# (label, x, W, stride): a layer of MobileNet, few channels with two filters each, a sequence, a volume.
+DEPTHWISE: Final[Sequence[tuple[str, Shape, Shape, int]]] = (
+    ("3x3 128", (32, 128, 56, 56), (128, 1, 3, 3), 1),
+    ("5x5/2 12-24", (7, 12, 29, 31), (24, 1, 5, 5), 2),
+    ("31 512", (16, 512, 400), (512, 1, 31), 1),
+    ("3x3x3/2 37", (2, 37, 16, 28, 30), (37, 1, 3, 3, 3), 2),
+)
+
+
+def depthwise_cases() -> Iterator[Case]:
+    """Yield depthwise convolution and its gradients in each dtype, memory format and size of interest.
+
+    bfloat16 only in the first size: its code differs from float16's in the conversions alone.
+    """
+    from kusari_triton.kernels import conv_depthwise as depthwise
+
+    for dtype, (label, x, W, stride) in itertools.product(("float32", "float16", "bfloat16"), DEPTHWISE):
+        if dtype == "bfloat16" and label != DEPTHWISE[0][0]:
+            continue
+        axes = len(x) - 2
+        window = Window(W[2:], (stride,) * axes, tuple(size // 2 for size in W[2:]), (1,) * axes)
+        asked = ConvolutionProblem(x, W, window, host_dtype(dtype), None, x[1], True, RELU)
+        problem = depthwise.with_three_axes(asked)
+        name, b, partial = f"depthwise {label} {dtype}", Pointer(dtype, (1,)), Pointer("float32")
+        filters = Pointer(dtype, _dense(W, (*range(1, len(W)), 0)))  # as `TritonDepthwiseConvolution` packs them
+        gx, y = (Pointer(dtype, _channels_last(shape)) for shape in (x, asked.y))
+        for layout, lay in (("NCHW", _dense), ("channels-last", _channels_last)):
+            image, gy = Pointer(dtype, lay(x)), Pointer(dtype, lay(asked.y))
+            launch = depthwise.depthwise_launch(problem, image, filters, b, y, interpreted=False)
+            yield Case(f"{name} {layout}", launch, False)
+            launch = depthwise.depthwise_input_gradient_launch(problem, filters, gy, gx, interpreted=False)
+            yield Case(f"gradient of input {name} {layout}", launch, False)
+            launch = depthwise.depthwise_partial_gradient_launch(problem, image, gy, partial, interpreted=False)
+            yield Case(f"gradient of filters {name} {layout}", launch, False)
+        launch = depthwise.add_depthwise_gradients_launch(problem, partial, Pointer(dtype), interpreted=False)
+        yield Case(f"sum of gradients of filters {name}", launch, False)
 
 
 # (label, x, widths, window): the blocks of NIN, sizes that nothing divides, two layers.
@@ -215,11 +249,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the check; return 1 where a kernel is refused."""
     parser = argparse.ArgumentParser(prog="python -m kusari_triton.compile_check", description=__doc__)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to FILE")
+    parser.add_argument("--table", type=Path, metavar="FILE", help="write a table of what the kernels take to FILE")
     parser.add_argument("--only", default="", metavar="TEXT", help="check only the cases whose name has TEXT in it")
     options = parser.parse_args(arguments)
     if requested():
         parser.error(f"{INTERPRET} is set: kernels would be interpreted, not compiled; unset it")
-    shipped = (*convolution_cases(), *gradient_cases(), *stack_cases(), *elementwise_cases())
+    products = (*convolution_cases(), *gradient_cases(), *depthwise_cases(), *stack_cases())
+    shipped = (*products, *row_cases(), *elementwise_cases())
     cases = [case for case in shipped if options.only in case.name]
     if not cases:
         parser.error(f"no case has {options.only!r} in its name")
@@ -227,6 +263,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results = check(cases, sorted(SHARED_MEMORY), _print)
     if options.json is not None:
         options.json.write_text(json.dumps(_as_json(results), indent=1) + "\n", encoding="utf-8")
+    if options.table is not None:
+        table = resource_table({case.name: case.launch for case in cases}, results)
+        options.table.write_text(table, encoding="utf-8")
     refused = [result for result in results if result.complaints]
     print(f"{len(results) - len(refused)} of {len(results)} compilations are as they should be")
     return 1 if refused else 0
@@ -271,13 +310,16 @@ def _typed(kernel: Kernel[..., Any], dtype: str) -> Typed:
     return Typed(expression, (host_dtype(dtype),) * len(expression.arrays))
 
 
-def _dense(shape: Shape) -> Shape:
-    return tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
+def _dense(shape: Shape, order: Shape | None = None) -> Shape:
+    """Return the strides of a dense array whose axes lie in memory in this order; in C order without one."""
+    axes = tuple(range(len(shape))) if order is None else order
+    behind = {axis: math.prod(shape[other] for other in axes[place + 1 :]) for place, axis in enumerate(axes)}
+    return tuple(behind[axis] for axis in range(len(shape)))
 
 
 def _channels_last(shape: Shape) -> Shape:
-    _, c, h, w = shape
-    return (c * h * w, 1, c * w, c)
+    channels, *spatial = shape[1:]
+    return (math.prod(shape[1:]), 1, *(channels * math.prod(spatial[axis + 1 :]) for axis in range(len(spatial))))
 
 
 def _print(result: Result) -> None:

@@ -24,6 +24,15 @@ TENSOR_CORE: Final[Mapping[int, str]] = {80: "HMMA", 90: "HGMMA"}
 _INSTRUCTIONS: Final = ("HGMMA", "HMMA", "FFMA", "LDGSTS", "STL", "LDL")
 
 
+class Case(NamedTuple):
+    """One configuration to compile."""
+
+    name: str
+    launch: Launch
+    tensor_cores: bool = False
+    """Whether the product must run on them."""
+
+
 class Resources(NamedTuple):
     """What a compiled kernel takes."""
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from importlib.metadata import version
 from types import ModuleType
 from typing import Any, Final, TypeVar
 
 import numpy as np
 
+from kusari.backend.generated import cache_folder
+from kusari.configuration import config
 from kusari_triton.compiled import PACKERS, Compiled, compile_launch
 from kusari_triton.errors import KernelError
-from kusari_triton.launch import ALIGNMENT, Launch, specialize
+from kusari_triton.launch import ALIGNMENT, Launch, Variants, specialize
+from kusari_triton.tuner import Candidate, Choices, Taken, Tuner, event_timer
 
 T = TypeVar("T")
 
@@ -20,6 +24,10 @@ PREPARED: Final = 1024
 
 _MAX_DYNAMIC_SHARED: Final = 8
 """CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES."""
+_LOCAL_SIZE_BYTES: Final = 3
+"""CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES."""
+_NUM_REGS: Final = 4
+"""CU_FUNC_ATTRIBUTE_NUM_REGS."""
 _WITHOUT_ASKING: Final = 48 * 1024
 """Bytes of shared memory that a kernel gets unasked."""
 _OUT_OF_MEMORY: Final = 2
@@ -34,7 +42,7 @@ class Prepared:
 
     def __init__(self, function: Any, launch: Launch, compiled: Compiled) -> None:
         self.described = str(launch)
-        self._function = function
+        self.function = function
         self._grid = launch.grid
         self._block = (32 * launch.num_warps, 1, 1)
         self._shared = compiled.shared
@@ -58,7 +66,7 @@ class Prepared:
             packed[place] = arguments[name]
         for place, name, pack in self._numbers:
             packed[place] = pack(arguments[name])
-        self._function(self._grid, self._block, tuple(packed), self._shared)
+        self.function(self._grid, self._block, tuple(packed), self._shared)
 
 
 class CupyLauncher:
@@ -66,19 +74,26 @@ class CupyLauncher:
 
     Args:
         cupy: The module.
+        timer: Returns the milliseconds that one run of its argument takes; CuPy's events without it.
     """
 
     interpreted: Final = False
 
-    def __init__(self, cupy: ModuleType) -> None:
+    def __init__(self, cupy: ModuleType, timer: Callable[[Callable[[], None]], float] | None = None) -> None:
         self._cupy = cupy
+        self._timer = timer or event_timer(cupy)
         self._current_device: Callable[[], int] = cupy.cuda.runtime.getDevice
         self._errors = (cupy.cuda.driver.CUDADriverError, cupy.cuda.runtime.CUDARuntimeError, MemoryError)
         self._loaded: dict[Any, tuple[Any, Compiled]] = {}
         self._loading = threading.Lock()
 
     def run(
-        self, plans: dict[Any, Any], key: Hashable, arguments: Mapping[str, Any], make: Callable[[], Launch]
+        self,
+        plans: dict[Any, Any],
+        key: Hashable,
+        arguments: Mapping[str, Any],
+        make: Callable[[], Launch],
+        variants: Variants | None = None,
     ) -> None:
         """Launch; the kernel is compiled, loaded and its arguments packed when this combination is new.
 
@@ -87,6 +102,8 @@ class CupyLauncher:
             key: With it, and the arrays' strides and alignment, all else of the launch is the same.
             arguments: Arrays and floating-point numbers, which vary from call to call.
             make: Describes the launch.
+            variants: Others that compute the same; where `config.autotune` is on when the combination is new, the
+                fastest of them all is taken.
 
         Raises:
             KernelError: It does not compile or CUDA refuses it.
@@ -95,15 +112,21 @@ class CupyLauncher:
         device = next(value for value in arguments.values() if not isinstance(value, float | None)).data.device_id
         if device != self._current_device():
             with self._cupy.cuda.Device(device):
-                self.run(plans, key, arguments, make)
+                self.run(plans, key, arguments, make, variants)
             return
         full = (key, device, *[_kind(value) for value in arguments.values()])
         prepared = plans.get(full)
         if prepared is None:
-            prepared = self._prepare(make(), device)
+            launch = make()
+            if variants is not None and config.autotune:
+                launch = self._fastest([launch, *variants(self._shared_memory(device))], arguments, device)
+            prepared = self._prepare(launch, device)
             if len(plans) >= PREPARED:
                 plans.clear()
             plans[full] = prepared
+        self._launch(prepared, arguments)
+
+    def _launch(self, prepared: Prepared, arguments: Mapping[str, Any]) -> None:
         try:
             prepared(arguments)
         except self._errors as error:
@@ -142,6 +165,30 @@ class CupyLauncher:
                 "other processes included"
             ) from error
 
+    def _fastest(self, launches: Sequence[Launch], arguments: Mapping[str, Any], device: int) -> Launch:
+        """Return the fastest launch, timed on the arguments of this call: it is run, and its results are right."""
+
+        def load(launch: Launch) -> Candidate:
+            prepared = self._prepare(launch, device)
+            attribute, pointer = self._cupy.cuda.driver.funcGetAttribute, prepared.function.ptr
+            taken = Taken(attribute(_NUM_REGS, pointer), attribute(_LOCAL_SIZE_BYTES, pointer))
+            return Candidate(taken, lambda: self._launch(prepared, arguments))
+
+        first = launches[0]
+        key = {
+            "device": self._cupy.cuda.runtime.getDeviceProperties(device)["name"].decode(),
+            "versions": f"triton {version('triton')}, cupy {self._cupy.__version__}, kusari {version('kusari')}",
+            "kernel": first.function.__name__,
+            "problem": str(first.about),
+            "arrays": str([_kind(value) for value in arguments.values()]),
+        }
+        return Tuner(Choices(cache_folder("triton") / "tuned"), self._timer).choose(key, launches, load)
+
+    def _shared_memory(self, device: int) -> int:
+        """Return the bytes that a block can have."""
+        runtime = self._cupy.cuda.runtime
+        return int(runtime.deviceGetAttribute(runtime.cudaDevAttrMaxSharedMemoryPerBlockOptin, device))
+
     def _prepare(self, launch: Launch, device: int) -> Prepared:
         specialization = specialize(launch)
         key = (
@@ -160,8 +207,7 @@ class CupyLauncher:
 
     def _compile_and_load(self, launch: Launch, device: int) -> tuple[Any, Compiled]:
         compiled = compile_launch(launch, int(self._cupy.cuda.Device(device).compute_capability))
-        runtime = self._cupy.cuda.runtime
-        limit = runtime.deviceGetAttribute(runtime.cudaDevAttrMaxSharedMemoryPerBlockOptin, device)
+        limit = self._shared_memory(device)
         if compiled.shared > limit:
             raise KernelError(f"{launch} takes {compiled.shared} bytes of shared memory, device {device} has {limit}")
         try:

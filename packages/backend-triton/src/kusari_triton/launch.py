@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -74,6 +74,10 @@ class Launch(NamedTuple):
         )
 
 
+Variants: TypeAlias = Callable[[int], Sequence[Launch]]
+"""Launches that compute the same; called with the bytes of shared memory that a block can have."""
+
+
 class Launcher(Protocol):
     """What runs launches."""
 
@@ -82,7 +86,12 @@ class Launcher(Protocol):
         """Whether tiles should be few and large, as the interpreter wants them."""
 
     def run(
-        self, plans: dict[Any, Any], key: Hashable, arguments: Mapping[str, Any], make: Callable[[], Launch]
+        self,
+        plans: dict[Any, Any],
+        key: Hashable,
+        arguments: Mapping[str, Any],
+        make: Callable[[], Launch],
+        variants: Variants | None = None,
     ) -> None:
         """Run ``make()``, or what an earlier one made ready.
 
@@ -91,6 +100,7 @@ class Launcher(Protocol):
             key: With it, and the arrays' strides and alignment, all else of the launch is the same.
             arguments: Those of the launch that vary from call to call: arrays and floating-point numbers.
             make: Describes the launch.
+            variants: Describes others that compute the same, for `config.autotune` to choose among.
         """
 
 
@@ -108,9 +118,14 @@ class Interpreter:
     interpreted: Final = True
 
     def run(
-        self, plans: dict[Any, Any], key: Hashable, arguments: Mapping[str, Any], make: Callable[[], Launch]
+        self,
+        plans: dict[Any, Any],
+        key: Hashable,
+        arguments: Mapping[str, Any],
+        make: Callable[[], Launch],
+        variants: Variants | None = None,
     ) -> None:
-        """Run ``make()``; nothing is kept."""
+        """Run ``make()``; nothing is kept or timed."""
         interpret(make())
 
 

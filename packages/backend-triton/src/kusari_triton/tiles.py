@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final, NamedTuple
 
 import triton
 
 from kusari.backend import Backend
+from kusari.kernels.conv import ConvolutionProblem
 from kusari.kernels.window import Window
-from kusari.types import Array
+from kusari.types import Array, Shape
 from kusari_triton.launch import Strided, element_strides
 
 FAR: Final = 2**31 - 2**27
@@ -60,6 +62,28 @@ def window_arguments(window: Window) -> dict[str, int]:
 def dot_precision(dtype: Any, precision: str) -> str:
     """Return what ``tl.dot`` is told: 16-bit products are exact in float32."""
     return precision if dtype.itemsize == 4 else "ieee"
+
+
+def why_out_of_reach(problem: ConvolutionProblem) -> str | None:
+    """Say why a convolution is beyond any kernel's addresses or bytes; None: it is not."""
+    if not problem.dtype.isnative:
+        return "not in the machine's byte order"
+    if 0 in problem.y or 0 in problem.W:
+        return "an empty product stays with the base"
+    if problem.x[0] * max(math.prod(problem.x[2:]), math.prod(problem.out_shape)) >= FAR:
+        return "nearly 2³¹ pixels"
+    if max(math.prod(problem.x[1:]), math.prod(problem.y[1:]), math.prod(problem.W)) >= FAR:
+        return "an image, or the filters, of nearly 2³¹ elements"
+    return None
+
+
+def repacked(backend: Backend, array: Array, order: Shape) -> Array:
+    """Return a copy whose axes lie in memory in this ``order``, outermost first; its shape is the array's."""
+    xp = backend.xp
+    turned = xp.permute_dims(array, order)
+    memory = xp.reshape(xp.reshape(turned, (-1,), copy=True), turned.shape)
+    copy: Array = xp.permute_dims(memory, tuple(order.index(axis) for axis in range(len(order))))
+    return copy
 
 
 def addressable(backend: Backend, array: Array) -> Array:

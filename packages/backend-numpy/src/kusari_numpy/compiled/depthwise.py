@@ -13,7 +13,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from kusari_numpy.compiled.direct import places
+from kusari_numpy.compiled.direct import enclose, places
 from kusari_numpy.compiled.options import jit
 from kusari_numpy.compiled.vectors import Writer, lanes_of, operands
 
@@ -142,28 +142,61 @@ def _each_vector(context: Any, builder: Any, dtype: Any, channels: Any, write: A
 
 @jit
 def convolve(
-    x: Any, source: Any, taps: Any, filters: Any, y: Any, target: Any, bias: Any, floor: Any, first: int, last: int
+    images: Any, bordered: Any, before: Any, passes: Any, y: Any, bias: Any, floor: Any, first: int, last: int
 ) -> None:
-    """Compute the output pixels ``first`` to ``last``: y = max(bias + Σ_t x[… + taps[t]] filters[t], floor).
+    """Compute the images ``first`` to ``last``: y = max(bias + Σ_t x[… + taps[t]] filters[t], floor).
 
-    x and y are flat, source and target grids of pixels, filters (taps, C) flat.
+    Args:
+        images: (N, D, H, W, C), with any strides.
+        bordered: Scratch memory for one of them with its border, (1, D, H, W, C); it stays in cache.
+        before: The border in front.
+        passes: (source, taps, filters, target) each: grids of pixels of one image, filters (taps, C) flat.
+        y: (N, D, H, W, C).
+        bias: (C,).
+        floor: Nothing in y is below it.
+        first: Number of an image.
+        last: Number of an image.
     """
     rows, targets = np.empty(BLOCK + PIXELS, np.int64), np.empty(BLOCK + PIXELS, np.int64)
-    for start in range(first, last, BLOCK):
-        count = min(BLOCK, last - start)
-        places(rows, start, start + count, source)
-        places(targets, start, start + count, target)
-        for row in range(0, count, PIXELS):
-            _pixels(x, rows, row, taps, filters, y, targets, bias, floor)
+    flat, x = bordered.reshape(-1), y.reshape(len(y), -1)
+    for n in range(first, last):
+        enclose(images[n : n + 1], bordered, before, 0, bordered.shape[1])
+        out = x[n]
+        for source, taps, filters, target in passes:
+            depth, height, width = source[0]
+            pixels = depth * height * width
+            for start in range(0, pixels, BLOCK):
+                count = min(BLOCK, pixels - start)
+                places(rows, start, start + count, source)
+                places(targets, start, start + count, target)
+                for row in range(0, count, PIXELS):
+                    _pixels(flat, rows, row, taps, filters, out, targets, bias, floor)
 
 
 @jit
-def add_gradient(x: Any, taps: Any, gy: Any, lines: Any, step: int, gradient: Any, zero: Any) -> None:
-    """gradient[t] += Σ x[… + taps[t]] gy over the pixels of some ``lines``.
+def add_gradient(
+    images: Any, bordered: Any, before: Any, taps: Any, gy: Any, lines: Any, step: int, gradient: Any, zero: Any,
+    first: int, last: int,
+) -> None:  # fmt: skip
+    """gradient[t] += Σ x[… + taps[t]] gy over the pixels of the images ``first`` to ``last``.
 
-    lines: (place of the first window in x, of the first pixel in gy, pixels); step: from one pixel in x to the next;
-    zero: one number for each channel.
+    Args:
+        images: (N, D, H, W, C), with any strides.
+        bordered: Scratch memory for one of them with its border, (1, D, H, W, C).
+        before: The border in front.
+        taps: Where they are, seen from a window's begin.
+        gy: (N, pixels · C).
+        lines: (place of the first window in x, of the first pixel in gy, pixels) of an image's lines.
+        step: From one pixel in x to the next.
+        gradient: (taps, C), flat.
+        zero: One number for each channel.
+        first: Number of an image.
+        last: Number of an image.
     """
-    for line in range(len(lines)):
-        for tap in range(0, len(taps), TAPS):
-            _taps(x, lines[line, 0], taps, tap, gy, lines[line, 1], lines[line, 2], step, gradient, zero)
+    flat = bordered.reshape(-1)
+    for n in range(first, last):
+        enclose(images[n : n + 1], bordered, before, 0, bordered.shape[1])
+        g = gy[n]
+        for line in range(len(lines)):
+            for tap in range(0, len(taps), TAPS):
+                _taps(flat, lines[line, 0], taps, tap, g, lines[line, 1], lines[line, 2], step, gradient, zero)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Final
 
@@ -12,12 +11,13 @@ from kusari.backend import Backend
 from kusari.kernels.activation import RELU
 from kusari.kernels.conv import Convolution, ConvolutionProblem
 from kusari_numpy.convolution.channels_last import Geometry, HostArray, channels_first_view, channels_last
-from kusari_numpy.convolution.direct import LANES, enclose, sum_pixels
+from kusari_numpy.convolution.direct import LANES, sum_pixels
 from kusari_numpy.convolution.epilogue import Epilogue
 from kusari_numpy.convolution.passes import Passes, Three
 from kusari_numpy.convolution.places import pixel_runs, source, tap_numbers, tap_places, target
-from kusari_numpy.pieces import share
+from kusari_numpy.pieces import PIECE, share
 from kusari_numpy.threads import pool
+from kusari_numpy.workspace import workspace
 
 BLOCK: Final = 2**14
 """Numbers of gy in a run whose products go to all taps."""
@@ -71,10 +71,13 @@ class DepthwiseConvolution(Convolution):
         taps, zero = np.array(tap_places(one, shape)), np.zeros(channels, gy.dtype)
         totals = np.zeros((LANES, len(taps) * channels), gy.dtype)
 
+        images, g = channels_last(x), rows.reshape(len(rows), -1)
+
         def work(lane: int) -> None:
-            for n in range(lane * len(x) // LANES, (lane + 1) * len(x) // LANES):
-                image = enclose(x[n : n + 1], self.there).reshape(-1)
-                add_gradient(image, taps, rows[n].reshape(-1), runs, step, totals[lane], zero)
+            bordered = workspace("bordered", shape, gy.dtype)
+            first, last = lane * len(x) // LANES, (lane + 1) * len(x) // LANES
+            operands = (images, bordered, self.there.before, taps, g, runs, step, totals[lane], zero)
+            add_gradient(*operands, first, last)
 
         pool().run(work, LANES)
         gradient = totals.sum(axis=0).reshape(len(taps), channels)
@@ -94,8 +97,8 @@ class DepthwiseConvolution(Convolution):
         y = (np.empty if passes.complete else np.zeros)((len(x), *size, channels), x.dtype)
         bias = np.zeros(channels, x.dtype) if b is None else b
         floor = x.dtype.type(0 if rectify else -math.inf)
-        windows = W.reshape(channels, -1)
-        operands = [
+        images, windows = channels_last(x), W.reshape(channels, -1)
+        found = tuple(
             (
                 source(one, passes, shape),
                 np.array(tap_places(one, shape)),
@@ -103,17 +106,11 @@ class DepthwiseConvolution(Convolution):
                 target(one, y.shape),
             )
             for one in passes.passes
-        ]
+        )
 
-        def compute(n: int) -> None:
-            image, out = enclose(x[n : n + 1], passes).reshape(-1), y[n].reshape(-1)
-            for one, (seen, taps, filters, made) in zip(passes.passes, operands, strict=True):
-                part = functools.partial(convolve, image, seen, taps, filters, out, made, bias, floor)
-                share(part, math.prod(one.grid), channels * max(1, len(taps) // 4))
+        def work(first: int, last: int) -> None:
+            bordered = workspace("bordered", shape, x.dtype)
+            convolve(images, bordered, passes.before, found, y, bias, floor, first, last)
 
-        if len(x) < LANES:
-            for n in range(len(x)):  # the pixels of each are shared out
-                compute(n)
-        else:
-            pool().run(compute, len(x))
+        share(work, len(x), max(math.prod(shape[1:]) * windows.shape[1] // 4, PIECE // 4))
         return y

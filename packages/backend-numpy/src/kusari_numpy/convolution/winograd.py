@@ -63,7 +63,7 @@ class WinogradConvolution(Convolution):
 
     def forward(self, x: HostArray, W: HostArray, b: HostArray | None) -> HostArray:  # type: ignore[override]
         """Return y (N, O, H, W)."""
-        U = self.backend.derived(W, "winograd", _transformed)
+        U = self.backend.derived(W, "winograd", _transformed, _transformed_again)
         activation = self.problem.activation
         y = convolve(_image(x), U, (b, W.shape[0]), self.problem.window.pad, self.problem.out_shape, activation == RELU)
         if activation is not None and activation != RELU:
@@ -72,7 +72,7 @@ class WinogradConvolution(Convolution):
 
     def grad_input(self, W: HostArray, gy: HostArray) -> HostArray:  # type: ignore[override]
         """Return the gradient of x: gy convolved with mirrored filters."""
-        U = self.backend.derived(W, "winograd mirrored", _transformed_mirrored)
+        U = self.backend.derived(W, "winograd mirrored", _transformed_mirrored, _transformed_mirrored_again)
         high, wide = self.problem.window.pad
         spatial = self.problem.x[2:]
         gx = convolve(_image(gy), U, (None, W.shape[1]), (2 - high, 2 - wide), spatial, False)
@@ -139,7 +139,7 @@ def _filter_gradient(images: HostArray, rows: HostArray, pad: tuple[int, ...]) -
     border = (pad[0], pad[1])
     if c * o <= LARGEST_SHARE:
         return _gradient_by_lanes(images, rows, n * tiling[0], tiling, border, o)
-    gU = np.empty((PLACES, row_length(c * o, rows.dtype)), rows.dtype)
+    gU = workspace("gradient", (PLACES, row_length(c * o, rows.dtype)), rows.dtype)
     strips = n * tiling[0]
     step = min(strips, max(1, 8 * CACHE // (36 * 4 * (c + o) * tiling[1])))
     for start in range(0, strips, step):
@@ -225,24 +225,44 @@ def _image(x: HostArray) -> HostArray:
 
 def _transformed(W: HostArray) -> HostArray:
     """Return U = G w Gᵀ."""
-    return _transform(W.reshape(*W.shape[:2], 9).swapaxes(0, 1))
+    return _transform(_windows_there(W), None)
+
+
+def _transformed_again(W: HostArray, U: HostArray) -> HostArray:
+    """Return U = G w Gᵀ in the memory of the last version's."""
+    return _transform(_windows_there(W), U)
 
 
 def _transformed_mirrored(W: HostArray) -> HostArray:
     """Return U of the mirrored filters."""
-    return _transform(W.reshape(*W.shape[:2], 9)[..., ::-1])
+    return _transform(_windows_back(W), None)
 
 
-def _transform(windows: HostArray) -> HostArray:
-    """Return G w Gᵀ of windows (A, B, 9): panels (A, width) of B, at each place. With 512² of them: 19 ms."""
+def _transformed_mirrored_again(W: HostArray, U: HostArray) -> HostArray:
+    """Return U of the mirrored filters in the memory of the last version's."""
+    return _transform(_windows_back(W), U)
+
+
+def _windows_there(W: HostArray) -> HostArray:
+    return W.reshape(*W.shape[:2], 9).swapaxes(0, 1)
+
+
+def _windows_back(W: HostArray) -> HostArray:
+    return W.reshape(*W.shape[:2], 9)[..., ::-1]
+
+
+def _transform(windows: HostArray, U: HostArray | None) -> HostArray:
+    """Return G w Gᵀ of windows (A, B, 9): panels (A, width) of B, at each place."""
     from kusari_numpy.compiled.vectors import whole
     from kusari_numpy.compiled.winograd import PLACES, row_length, transform_filters
 
     a, b, _ = windows.shape
     outputs = whole(b, windows.dtype)
-    U = np.empty((PLACES, row_length(a * outputs, windows.dtype)), windows.dtype)
-    share(lambda first, last: transform_filters(windows, U, outputs, first, last), a, PLACES * b)
-    return U
+    if U is None:
+        U = np.empty((PLACES, row_length(a * outputs, windows.dtype)), windows.dtype)
+    made = U
+    share(lambda first, last: transform_filters(windows, made, outputs, first, last), a, PLACES * b)
+    return made
 
 
 def _windows(gU: HostArray, shape: tuple[int, ...]) -> HostArray:

@@ -55,16 +55,22 @@ def why_by_definition(problem: ConvolutionProblem) -> str | None:
 
 
 def input_gradient_launch(
-    problem: ConvolutionProblem, W: Strided, gy: Strided, gx: Strided, *, interpreted: bool
+    problem: ConvolutionProblem,
+    W: Strided,
+    gy: Strided,
+    gx: Strided,
+    *,
+    interpreted: bool,
+    blocks: Blocks | None = None,
 ) -> Launch:
-    """Return the launch that fills ``gx``."""
+    """Return the launch that fills ``gx``; ``blocks`` are chosen where not given."""
     images, _, height, width = problem.x
     channels, out_channels = problem.W[1], problem.W[0] // problem.groups
     window = problem.window
     pixels = images * math.prod(triton.cdiv(n, s) for n, s in zip((height, width), window.stride, strict=True))
     if interpreted:
         blocks = interpreted_blocks(pixels, channels, out_channels)
-    else:
+    elif blocks is None:
         table = INPUT if set(window.stride) == {1} else INPUT_STRIDED
         blocks = table["half" if problem.dtype.itemsize == 2 else problem.precision]
     arguments = {"gy": gy, "W": W, "gx": gx, **_sizes(problem)}
@@ -89,22 +95,44 @@ def split_filters(problem: ConvolutionProblem, *, interpreted: bool) -> tuple[Bl
     rows, out_channels = math.prod(problem.W[1:]), problem.W[0] // problem.groups
     if interpreted:
         blocks = interpreted_blocks(rows, out_channels, min(pixels, SHARE) // 2)
-        programs, share = 3, blocks.k
     else:
         blocks = FILTERS["half" if problem.dtype.itemsize == 2 else problem.precision]
-        programs, share = PROGRAMS, SHARE
     tiles = triton.cdiv(rows, blocks.rows) * triton.cdiv(out_channels, blocks.columns) * problem.groups
-    fit = max(1, WORKSPACE // (4 * math.prod(problem.W)))
+    return blocks, *split_pixels(pixels, tiles, math.prod(problem.W), blocks.k, interpreted=interpreted)
+
+
+def split_pixels(pixels: int, tiles: int, size: int, step: int, *, interpreted: bool) -> tuple[int, int]:
+    """Return into how many splits a sum over pixels is cut, and the pixels of each, a multiple of ``step``.
+
+    Args:
+        pixels: How many there are.
+        tiles: How many programs one split takes.
+        size: Elements of one partial result.
+        step: Pixels that a program sums at a time.
+        interpreted: Cut for the interpreter.
+    """
+    programs, share = (3, step) if interpreted else (PROGRAMS, SHARE)
+    fit = max(1, WORKSPACE // (4 * size))
     splits = min(triton.cdiv(programs, tiles), triton.cdiv(pixels, share), fit)
-    each = triton.cdiv(triton.cdiv(pixels, splits), blocks.k) * blocks.k
-    return blocks, triton.cdiv(pixels, each), each
+    each: int = triton.cdiv(triton.cdiv(pixels, splits), step) * step
+    return triton.cdiv(pixels, each), each
 
 
 def partial_gradient_launch(
-    problem: ConvolutionProblem, x: Strided, gy: Strided, partial: Any, *, interpreted: bool
+    problem: ConvolutionProblem,
+    x: Strided,
+    gy: Strided,
+    partial: Any,
+    *,
+    interpreted: bool,
+    blocks: Blocks | None = None,
 ) -> Launch:
-    """Return the launch that fills ``partial`` (splits, groups, taps, C/groups, O/groups), float32 and dense."""
-    blocks, splits, each = split_filters(problem, interpreted=interpreted)
+    """Return the launch that fills ``partial`` (splits, groups, taps, C/groups, O/groups), float32 and dense.
+
+    The splits are the same whatever the ``blocks``.
+    """
+    chosen, splits, each = split_filters(problem, interpreted=interpreted)
+    blocks = blocks or chosen
     arguments = {"x": x, "gy": gy, "partial": partial, **_sizes(problem), "groups": problem.groups, "share": each}
     arguments |= stride_arguments("x", x, "nchw") | stride_arguments("gy", gy, "nchw")
     arguments |= window_arguments(problem.window)

@@ -72,13 +72,17 @@ class Derived:
     def __init__(self) -> None:
         self._made: weakref.WeakKeyDictionary[Storage, dict[Any, tuple[int, Any]]] = weakref.WeakKeyDictionary()
 
-    def __call__(self, array: Any, key: Any, make: Callable[[Any], Any]) -> Any:
+    def __call__(
+        self, array: Any, key: Any, make: Callable[[Any], Any], renew: Callable[[Any, Any], Any] | None = None
+    ) -> Any:
         """Return ``make(array)``, remembered while ``array`` is a parameter's and its version stands.
 
         Args:
             array: Any array. One that is not a parameter's is not remembered.
             key: What is made, hashable: a name, or a name with static arguments.
             make: Called with ``array``.
+            renew: Called with ``array`` and what was made of its last version, whose memory it may take; None: ``make``
+                is called anew. Fresh memory may cost more than the computation: 37 MB of transformed filters 12 ms.
         """
         reference = _storages.get(id(array))
         storage = None if reference is None else reference()
@@ -88,6 +92,6 @@ class Derived:
         version, value = made.get(key, (None, None))
         if version != storage.version:
             version = storage.version
-            value = make(array)
+            value = make(array) if renew is None or value is None else renew(array, value)
             made[key] = (version, value)
         return value
