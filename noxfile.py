@@ -106,9 +106,17 @@ LEGS = {
         conformance="triton-interpret",
         kit_size="small",  # the interpreter takes milliseconds a launch
         cases=(
-            "relu", "sigmoid", "tanh", "Convolution:", "MLPConvolution:", "Normalization:", "SoftmaxCrossEntropy:",
-            "LSTM:", "sgd", "adam",
-        ),  # fmt: skip
+            "relu",
+            "sigmoid",
+            "tanh",
+            "Convolution:",
+            "MLPConvolution:",
+            "Normalization:",
+            "SoftmaxCrossEntropy:",
+            "LSTM:",
+            "sgd",
+            "adam",
+        ),
         requirements=(TRITON,),
         environment=(("TRITON_INTERPRET", "1"),),
     ),
