@@ -46,6 +46,22 @@ def test_made_once_per_key_and_version(backend: Backend, array: Callable[..., An
     np.testing.assert_array_equal(backend.to_host(second), [2, 3])
 
 
+def test_what_is_made_once_is_not_kept_until_its_version_is_asked_for_again(make: Counter) -> None:
+    derived, weight, once = Derived(), np.ones(2), Counter()
+    storage = Storage(weight)
+    for version in range(1, 4):
+        derived(weight, "packed", make, once)
+        assert (once.calls, make.calls) == (version, 0)
+        storage.touch()
+    derived(weight, "packed", make, once)
+    kept = derived(weight, "packed", make, once)
+    assert derived(weight, "packed", make, once) is kept
+    assert derived(weight, "packed", make) is kept
+    assert (once.calls, make.calls) == (4, 1)
+    assert derived(np.zeros(2), "packed", make, once)[0] == 0  # no parameter's
+    assert (once.calls, make.calls) == (5, 1)
+
+
 def test_another_array_of_the_same_parameter_is_another_version(make: Counter) -> None:
     derived, old, new = Derived(), np.ones(2), np.zeros(2)
     storage = Storage(old)

@@ -38,31 +38,6 @@ class Geometry(NamedTuple):
         """The number of places in the window."""
         return math.prod(axis[0] for axis in self.window)
 
-    @property
-    def trivial(self) -> bool:
-        """Whether each output pixel sees one input pixel, in order."""
-        return all(axis == (1, 1, 0, 1) for axis in self.window)
-
-    @property
-    def padded(self) -> tuple[int, int, int]:
-        """The lengths of an image with its border: as far as any window reaches, and no shorter than the image."""
-        first, second, third = (
-            max(p + n, (o - 1) * s + (k - 1) * d + 1)
-            for n, o, (k, s, p, d) in zip(self.size, self.out, self.window, strict=True)
-        )
-        return first, second, third
-
-    @property
-    def inside(self) -> tuple[slice, slice, slice]:
-        """Where the image lies within its border."""
-        first, second, third = (slice(axis[2], axis[2] + n) for n, axis in zip(self.size, self.window, strict=True))
-        return first, second, third
-
-    def mirrored(self) -> Geometry:
-        """Return the convolution of gy with mirrored filters that gives gx, for strides of 1."""
-        axes = [(k, 1, d * (k - 1) - p, d) for k, _, p, d in self.window]
-        return Geometry(self.out, self.size, (axes[0], axes[1], axes[2]))
-
 
 def _three(lengths: tuple[int, ...]) -> tuple[int, int, int]:
     first, second, third = (1,) * (3 - len(lengths)) + tuple(lengths)

@@ -97,13 +97,15 @@ class DirectConvolution(Convolution):
 
     def filters_there(self, W: HostArray) -> list[list[HostArray]]:
         """Return the panels for forward, of each pass those of each group."""
-        made: list[list[HostArray]] = self.backend.derived(W, ("there", self.problem.groups), self._pack_there)
+        made: list[list[HostArray]] = self.backend.derived(
+            W, ("there", self.problem.groups), self._pack_there, self._pack_there
+        )
         return made
 
     def filters_back(self, W: HostArray) -> list[list[HostArray]]:
         """Return the panels for backward, of each pass those of each group."""
         key = ("back", self.problem.groups, self.geometry.window, self.geometry.size)
-        made: list[list[HostArray]] = self.backend.derived(W, key, self._pack_back)
+        made: list[list[HostArray]] = self.backend.derived(W, key, self._pack_back, self._pack_back)
         return made
 
     def _pack_there(self, W: HostArray) -> list[list[HostArray]]:
@@ -131,7 +133,7 @@ class Made(NamedTuple):
 
 def enclose(x: HostArray, passes: Passes) -> HostArray:
     """Return images (N, C, *spatial) channels-last in their border of zeros: scratch memory, or x's own."""
-    if x.shape[1] > FEW_CHANNELS or passes.bordered == x.shape[2:]:
+    if x.shape[1] > FEW_CHANNELS:
         images = channels_last(x)
     else:
         images = np.expand_dims(np.moveaxis(x, 1, -1), tuple(range(1, 6 - x.ndim)))
@@ -221,7 +223,7 @@ def filter_gradient(images: HostArray, passes: Passes, gy: HostArray, groups: in
     runs, steps = pixel_runs(source(one, passes, images.shape), gy.shape, block)
     rows, targets = filter_places(images.shape, one, channels, padded)
     lanes = LANES if groups * len(rows) * padded <= LARGEST_SHARE else 1
-    parts = LANES // lanes
+    parts = min(LANES // lanes, len(rows))
     gradient = np.zeros((lanes, groups, len(rows), padded), gy.dtype)
     nothing = np.zeros(padded, gy.dtype)
     per_block = max(1, block // int(runs[0, 2]))
@@ -239,7 +241,7 @@ def filter_gradient(images: HostArray, passes: Passes, gy: HostArray, groups: in
                 count = len(rows[some])
                 compiled(x, tables[0], count, g, lines, steps, total, tables[1], nothing, per_block, False)
 
-    pool().run(work, LANES)
+    pool().run(work, lanes * parts)
     summed = gradient[0] if lanes == 1 else gradient.sum(axis=0)
     return np.ascontiguousarray(summed[..., :each])
 

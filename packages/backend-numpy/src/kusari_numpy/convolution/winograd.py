@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import numpy as np
 
@@ -63,7 +64,7 @@ class WinogradConvolution(Convolution):
 
     def forward(self, x: HostArray, W: HostArray, b: HostArray | None) -> HostArray:  # type: ignore[override]
         """Return y (N, O, H, W)."""
-        U = self.backend.derived(W, "winograd", _transformed, _transformed_again)
+        U = self.backend.derived(W, "winograd", _transformed, _transformed_once)
         activation = self.problem.activation
         y = convolve(_image(x), U, (b, W.shape[0]), self.problem.window.pad, self.problem.out_shape, activation == RELU)
         if activation is not None and activation != RELU:
@@ -72,7 +73,7 @@ class WinogradConvolution(Convolution):
 
     def grad_input(self, W: HostArray, gy: HostArray) -> HostArray:  # type: ignore[override]
         """Return the gradient of x: gy convolved with mirrored filters."""
-        U = self.backend.derived(W, "winograd mirrored", _transformed_mirrored, _transformed_mirrored_again)
+        U = self.backend.derived(W, "winograd mirrored", _transformed_mirrored, _transformed_mirrored_once)
         high, wide = self.problem.window.pad
         spatial = self.problem.x[2:]
         gx = convolve(_image(gy), U, (None, W.shape[1]), (2 - high, 2 - wide), spatial, False)
@@ -139,7 +140,7 @@ def _filter_gradient(images: HostArray, rows: HostArray, pad: tuple[int, ...]) -
     border = (pad[0], pad[1])
     if c * o <= LARGEST_SHARE:
         return _gradient_by_lanes(images, rows, n * tiling[0], tiling, border, o)
-    gU = workspace("gradient", (PLACES, row_length(c * o, rows.dtype)), rows.dtype)
+    gU = _scratch_filters((PLACES, row_length(c * o, rows.dtype)), rows.dtype)
     strips = n * tiling[0]
     step = min(strips, max(1, 8 * CACHE // (36 * 4 * (c + o) * tiling[1])))
     for start in range(0, strips, step):
@@ -225,22 +226,22 @@ def _image(x: HostArray) -> HostArray:
 
 def _transformed(W: HostArray) -> HostArray:
     """Return U = G w Gᵀ."""
-    return _transform(_windows_there(W), None)
+    return _transform(_windows_there(W), np.empty)
 
 
-def _transformed_again(W: HostArray, U: HostArray) -> HostArray:
-    """Return U = G w Gᵀ in the memory of the last version's."""
-    return _transform(_windows_there(W), U)
+def _transformed_once(W: HostArray) -> HostArray:
+    """Return U = G w Gᵀ in scratch memory."""
+    return _transform(_windows_there(W), _scratch_filters)
 
 
 def _transformed_mirrored(W: HostArray) -> HostArray:
     """Return U of the mirrored filters."""
-    return _transform(_windows_back(W), None)
+    return _transform(_windows_back(W), np.empty)
 
 
-def _transformed_mirrored_again(W: HostArray, U: HostArray) -> HostArray:
-    """Return U of the mirrored filters in the memory of the last version's."""
-    return _transform(_windows_back(W), U)
+def _transformed_mirrored_once(W: HostArray) -> HostArray:
+    """Return U of the mirrored filters in scratch memory."""
+    return _transform(_windows_back(W), _scratch_filters)
 
 
 def _windows_there(W: HostArray) -> HostArray:
@@ -251,18 +252,21 @@ def _windows_back(W: HostArray) -> HostArray:
     return W.reshape(*W.shape[:2], 9)[..., ::-1]
 
 
-def _transform(windows: HostArray, U: HostArray | None) -> HostArray:
+def _scratch_filters(shape: tuple[int, ...], dtype: np.dtype[Any]) -> HostArray:
+    """Return scratch memory for U or gU: fresh memory for 512² of them, 37 MB, takes longer than the transform."""
+    return workspace("filters", shape, dtype)
+
+
+def _transform(windows: HostArray, memory: Callable[..., HostArray]) -> HostArray:
     """Return G w Gᵀ of windows (A, B, 9): panels (A, width) of B, at each place."""
     from kusari_numpy.compiled.vectors import whole
     from kusari_numpy.compiled.winograd import PLACES, row_length, transform_filters
 
     a, b, _ = windows.shape
     outputs = whole(b, windows.dtype)
-    if U is None:
-        U = np.empty((PLACES, row_length(a * outputs, windows.dtype)), windows.dtype)
-    made = U
-    share(lambda first, last: transform_filters(windows, made, outputs, first, last), a, PLACES * b)
-    return made
+    U = memory((PLACES, row_length(a * outputs, windows.dtype)), windows.dtype)
+    share(lambda first, last: transform_filters(windows, U, outputs, first, last), a, PLACES * b)
+    return U
 
 
 def _windows(gU: HostArray, shape: tuple[int, ...]) -> HostArray:
