@@ -1,16 +1,16 @@
-"""One pool of threads for all kernels: fixed chunks of work, and BLAS at one thread while they run.
+"""One pool of threads for all kernels: fixed chunks of work.
 
 Two pools that do not know of each other, BLAS's and ours, fight for the cores: a layer of 8 ms on one thread took
-32 ms on two. So the work is split here, and BLAS computes each piece on the thread that asks.
+32 ms on two. So no piece of work calls BLAS, which has its own threads for single large products only; their number is
+the same.
 """
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final
 
@@ -69,13 +69,11 @@ class ThreadPool:
         """
         helpers = min(self._size, count) - 1
         if helpers < 1 or not self._busy.acquire(blocking=False):
-            with blas_on_one_thread():
-                for index in range(count):
-                    work(index)
+            for index in range(count):
+                work(index)
             return
         try:
-            with blas_on_one_thread():
-                self._share(work, count, helpers)
+            self._share(work, count, helpers)
         finally:
             self._busy.release()
 
@@ -110,53 +108,13 @@ class ThreadPool:
             executor.shutdown(wait=True)
 
 
-class _Blas:
-    """The number of threads of every BLAS in the process, held at 1 while anyone asks for it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._holders = 0
-        self._libraries: list[Any] | None = None
-        self._before: list[int] = []
-
-    @contextlib.contextmanager
-    def one_thread(self) -> Iterator[None]:
-        with self._lock:
-            if self._holders == 0:
-                self._hold()
-            self._holders += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._holders -= 1
-                if self._holders == 0:
-                    self._release()
-
-    def _hold(self) -> None:
-        if self._libraries is None:
-            self._libraries = _blas_libraries()
-        self._before = [library.get_num_threads() for library in self._libraries]
-        for library in self._libraries:
-            library.set_num_threads(1)
-
-    def _release(self) -> None:
-        for library, number in zip(self._libraries or (), self._before, strict=True):
-            library.set_num_threads(number)
-
-
-def _blas_libraries() -> list[Any]:
-    """Return threadpoolctl's handles of the BLAS libraries in the process; without threadpoolctl, none."""
+def limit_blas(number: int) -> None:
+    """Let every BLAS in the process have so many threads; without threadpoolctl, as many as it likes."""
     try:
-        from threadpoolctl import ThreadpoolController
+        from threadpoolctl import threadpool_limits
     except ImportError:
-        return []
-    controllers: list[Any] = ThreadpoolController().select(user_api="blas").lib_controllers
-    return controllers
-
-
-_blas: Final = _Blas()
-blas_on_one_thread = _blas.one_thread
+        return
+    threadpool_limits(number, user_api="blas")
 
 
 class _Current:
@@ -168,15 +126,16 @@ class _Current:
     def get(self) -> ThreadPool:
         if self._pool is None:
             self._pool = ThreadPool()
+            if ENVIRONMENT_VARIABLE in os.environ:
+                limit_blas(self._pool.size)
         return self._pool
 
     def set(self, pool: ThreadPool | None) -> None:
         self._pool = pool
 
     def forget(self) -> None:
-        """After a fork: the child has neither the threads nor their locks' holders."""
+        """After a fork: the child has not the threads."""
         self._pool = None
-        _blas.__init__()  # type: ignore[misc]
 
 
 _current: Final = _Current()
@@ -195,7 +154,7 @@ def get_num_threads() -> int:
 
 
 def set_num_threads(number: int) -> None:
-    """Set the number of threads that kernels use from now on. Results do not depend on it.
+    """Set the number of threads that kernels, and BLAS, use from now on. Results of kernels do not depend on it.
 
     Args:
         number: 1 or more. At the start it is ``KUSARI_NUM_THREADS``, or the number of usable cores.
@@ -213,3 +172,4 @@ def set_num_threads(number: int) -> None:
     old = _current.get()
     _current.set(new)
     old.close()
+    limit_blas(number)
