@@ -29,8 +29,6 @@ from kusari_numpy.workspace import workspace
 
 LANES: Final = 4
 """In so many parts are the gradients of filters computed, whatever the number of threads: the sums do not vary."""
-LARGEST_SHARE: Final = 2**19
-"""Filters of which each lane may have a gradient of its own; more would be written four times over."""
 PIECE: Final = 2**23
 """Multiplications in a piece of work, at least: 0.1 ms, for a call's 5 µs."""
 PIXELS: Final = 240
@@ -217,12 +215,11 @@ def filter_gradient(images: HostArray, passes: Passes, gy: HostArray, groups: in
 
     one, channels, each = passes.passes[0], images.shape[-1] // groups, gy.shape[-1] // groups
     padded = whole(each, gy.dtype)
-    if padded != each:  # the last group's last vector reaches out of a pixel
-        gy = np.concatenate([gy, np.zeros((*gy.shape[:-1], padded - each), gy.dtype)], axis=-1)
     block = max(1, SEEN // max(images.shape[-1], gy.shape[-1]))
     runs, steps = pixel_runs(source(one, passes, images.shape), gy.shape, block)
     rows, targets = filter_places(images.shape, one, channels, padded)
-    lanes = LANES if groups * len(rows) * padded <= LARGEST_SHARE else 1
+    # Lanes of images read everything once, and write the gradient four times; parts of the rows the other way round.
+    lanes = LANES if 4 * groups * len(rows) * padded <= images.size + gy.size else 1
     parts = min(LANES // lanes, len(rows))
     gradient = np.zeros((lanes, groups, len(rows), padded), gy.dtype)
     nothing = np.zeros(padded, gy.dtype)
@@ -239,7 +236,7 @@ def filter_gradient(images: HostArray, passes: Passes, gy: HostArray, groups: in
             total = gradient[lane, group].reshape(-1)
             if len(lines):
                 count = len(rows[some])
-                compiled(x, tables[0], count, g, lines, steps, total, tables[1], nothing, per_block, False)
+                compiled(x, tables[0], count, g, lines, steps, total, tables[1], nothing, each, per_block, False)
 
     pool().run(work, lanes * parts)
     summed = gradient[0] if lanes == 1 else gradient.sum(axis=0)

@@ -183,7 +183,7 @@ class _StackGradient:
         total = self.filters[layer][lane]
         nothing = np.zeros(self.widths[layer], g.dtype)
         operands = (x.reshape(-1), rows, len(total), g.reshape(-1), runs, steps, total.reshape(-1), targets, nothing)
-        filter_gradient(*operands, len(runs), True)
+        filter_gradient(*operands, len(nothing), len(runs), True)
 
     def _through(self, layer: int, g: HostArray, first: int, last: int) -> HostArray:
         """Return the gradient after the layer below, from that after this layer's product."""
