@@ -58,17 +58,21 @@ WAYS = [
 @st.composite
 def problems(draw: Any, way: type[Convolution]) -> tuple[Any, Any, ConvolutionProblem]:
     """Draw images in one memory format or the other, filters, and a Problem that ``way`` takes."""
-    axes = draw(st.integers(1, 2 if way is DepthwiseConvolution else 3))
+    axes = draw(st.integers(1, 3))
     n, c, o, dtype = draw(sizes), draw(st.integers(1, 6)), draw(st.integers(1, 6)), "d"
     stride, pad, dilate, groups = draw(sizes), draw(st.integers(0, 2)), draw(st.integers(1, 2)), 1
     window, beyond = [draw(sizes) for _ in range(axes)], [draw(st.integers(0, 4)) for _ in range(axes)]
     if way is DepthwiseConvolution:
         groups = c = o = c + 1
+    elif way is DirectConvolution:
+        groups = draw(st.integers(1, 3))
+        c, o = groups * c, groups * o
     elif way is GroupedConvolution:
         groups = draw(st.integers(2, 3))
         c, o = groups * draw(st.integers(4, 5)), groups * o
     elif way is WinogradConvolution:
-        window, stride, dilate, dtype = [3, 3], 1, 1, "f"
+        stride, dilate, dtype = 1, 1, "f"
+        window = [draw(st.sampled_from([3, 5]))] * 2
         beyond = [draw(st.integers(3, 9)) for _ in window]
         c, o = draw(st.integers(16, 18)), draw(st.integers(16, 18))
     rng = np.random.default_rng(draw(st.integers(0, 99)))

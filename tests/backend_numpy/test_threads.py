@@ -78,18 +78,12 @@ def test_threads_of_the_user_do_not_wait_for_one_another() -> None:
     own.close()
 
 
-def test_blas_has_as_many_threads() -> None:
-    info = pytest.importorskip("threadpoolctl", reason="needs threadpoolctl").threadpool_info
-
-    def numbers() -> set[int]:
-        return {library["num_threads"] for library in info() if library["user_api"] == "blas"}
-
-    before = get_num_threads()
-    try:
-        set_num_threads(1)
-        assert numbers() == {1}
-    finally:
-        set_num_threads(before)
+def test_the_variable_limits_blas_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = pytest.importorskip("threadpoolctl", reason="needs threadpoolctl")
+    with library.threadpool_limits(2, user_api="blas"):
+        monkeypatch.setenv(threads.ENVIRONMENT_VARIABLE, "1")
+        assert threads._Current().get().size == 1
+        assert {one["num_threads"] for one in library.threadpool_info() if one["user_api"] == "blas"} == {1}
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "two", "1.5"])

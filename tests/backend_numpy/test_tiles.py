@@ -75,10 +75,11 @@ def test_two_sided_products(channels: int) -> None:
     from numba import njit
 
     from kusari_numpy.compiled.transform import both_sides
-    from kusari_numpy.compiled.winograd import AT, BT, G
+    from kusari_numpy.compiled.winograd import BT, filter_matrix, output_matrix
 
     rng = np.random.default_rng(0)
-    for matrix in (AT, BT, G, tuple(zip(*G, strict=True))):
+    five = filter_matrix(5)
+    for matrix in (output_matrix(4), output_matrix(2), BT, five, tuple(zip(*five, strict=True))):
         for finish in (False, True):
             transform = both_sides(matrix, finish)
             T = np.array(matrix)

@@ -1,8 +1,8 @@
 """One pool of threads for all kernels: fixed chunks of work.
 
 Two pools that do not know of each other, BLAS's and ours, fight for the cores: a layer of 8 ms on one thread took
-32 ms on two. So no piece of work calls BLAS, which has its own threads for single large products only; their number is
-the same.
+32 ms on two. So no piece of work calls BLAS, which has its own threads for single large products only;
+``KUSARI_NUM_THREADS`` limits both.
 """
 
 from __future__ import annotations
@@ -154,7 +154,9 @@ def get_num_threads() -> int:
 
 
 def set_num_threads(number: int) -> None:
-    """Set the number of threads that kernels, and BLAS, use from now on. Results of kernels do not depend on it.
+    """Set the number of threads that kernels use from now on. Results do not depend on it.
+
+    BLAS, which computes single large matrix products, has a number of its own; those results may depend on it.
 
     Args:
         number: 1 or more. At the start it is ``KUSARI_NUM_THREADS``, or the number of usable cores.
@@ -172,4 +174,3 @@ def set_num_threads(number: int) -> None:
     old = _current.get()
     _current.set(new)
     old.close()
-    limit_blas(number)

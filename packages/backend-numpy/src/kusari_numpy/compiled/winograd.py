@@ -1,10 +1,10 @@
-"""Winograd's F(4×4, 3×3), many channels at a time.
+"""Winograd's F(4×4, 3×3) and F(2×2, 5×5), many channels at a time.
 
-A 4×4 tile of y = x ⋆ w comes from a 6×6 patch of x: Y = Aᵀ[(G w Gᵀ) ∘ (Bᵀ X B)]A, 36 products where the definition has
-144. Between the transforms lie 36 matrix products, one per place in the patch: V (tiles, C) · U (C, O). A tile's patch
-is a row of memory, (36, C) and a little more (`row_length`). Images are (N, H, W, C); a *strip* is a row of tiles,
-number n · (tiles down) + (tile row).
-Source: Lavin & Gray, Fast Algorithms for Convolutional Neural Networks (2016).
+An m×m tile of y = x ⋆ w with r×r windows comes from a 6×6 patch of x, m + r = 7: Y = Aᵀ[(G w Gᵀ) ∘ (Bᵀ X B)]A, 36
+products where the definition has 144 or 100. Between the transforms lie 36 matrix products, one per place in the patch:
+V (tiles, C) · U (C, O). A tile's patch is a row of memory, (36, C) and a little more (`row_length`). Images are
+(N, H, W, C); a *strip* is a row of tiles, number n · (tiles down) + (tile row).
+Source: Lavin & Gray, Fast Algorithms for Convolutional Neural Networks (2016); the points are 0, ±1, ±2 and ∞.
 """
 
 from __future__ import annotations
@@ -13,23 +13,31 @@ from typing import Any, Final
 
 import numpy as np
 
-from kusari_numpy.compiled.options import jit
+from kusari_numpy.compiled.options import inlined, jit
 from kusari_numpy.compiled.tile import add_tile
-from kusari_numpy.compiled.transform import both_sides
+from kusari_numpy.compiled.transform import Matrix, both_sides
 from kusari_numpy.compiled.vectors import REGISTERS, TALLEST, WIDEST
 
 PLACES: Final = 36
 """In a patch."""
 
-AT: Final = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1))
 BT: Final = (
     (4, 0, -5, 0, 1, 0), (0, -4, -4, 1, 1, 0), (0, 4, -4, -1, 1, 0), (0, -2, -1, 2, 1, 0), (0, 2, -1, -2, 1, 0),
     (0, 4, 0, -5, 0, 1),
 )  # fmt: skip
-G: Final = (
-    (1 / 4, 0, 0), (-1 / 6, -1 / 6, -1 / 6), (-1 / 6, 1 / 6, -1 / 6), (1 / 24, 1 / 12, 1 / 6), (1 / 24, -1 / 12, 1 / 6),
-    (0, 0, 1),
-)  # fmt: skip
+POINTS: Final = (0, 1, -1, 2, -2)
+SCALES: Final = (1 / 4, -1 / 6, -1 / 6, 1 / 24, 1 / 24)
+
+
+def output_matrix(tile: int) -> Matrix:
+    """Return Aᵀ: powers of the points, and of ∞ the highest."""
+    return tuple((*(point**power for point in POINTS), int(power == tile - 1)) for power in range(tile))
+
+
+def filter_matrix(window: int) -> Matrix:
+    """Return G."""
+    rows = [tuple(scale * point**power for power in range(window)) for scale, point in zip(SCALES, POINTS, strict=True)]
+    return (*rows, (*(0,) * (window - 1), 1))
 
 
 def row_length(numbers: int, dtype: Any) -> int:
@@ -41,21 +49,47 @@ def row_length(numbers: int, dtype: Any) -> int:
     return numbers + REGISTERS.bytes // int(dtype.itemsize)
 
 
-def _transposed(matrix: tuple[tuple[float, ...], ...]) -> tuple[tuple[float, ...], ...]:
+def _transposed(matrix: Matrix) -> Matrix:
     return tuple(zip(*matrix, strict=True))
 
 
 _to_patch = both_sides(BT)
-_to_output = both_sides(AT, finish=True)
-_to_gradient = both_sides(_transposed(AT))
-_to_filter = both_sides(G)
-_to_filter_gradient = both_sides(_transposed(G))
+_to_output_4, _to_output_2 = (both_sides(output_matrix(tile), finish=True) for tile in (4, 2))
+_to_gradient_4, _to_gradient_2 = (both_sides(_transposed(output_matrix(tile))) for tile in (4, 2))
+_to_filter_3, _to_filter_5 = (both_sides(filter_matrix(window)) for window in (3, 5))
+_to_filter_gradient_3, _to_filter_gradient_5 = (both_sides(_transposed(filter_matrix(window))) for window in (3, 5))
+
+
+@inlined
+def _to_output(
+    tile: int, x: Any, at: int, pitches: Any, y: Any, to: int, into: Any, channels: int, bias: Any, floor: Any
+) -> None:
+    if tile == 4:
+        _to_output_4(x, at, pitches, y, to, into, channels, bias, floor)
+    else:
+        _to_output_2(x, at, pitches, y, to, into, channels, bias, floor)
+
+
+@inlined
+def _to_gradient(tile: int, x: Any, at: int, pitches: Any, y: Any, to: int, into: Any, channels: int) -> None:
+    if tile == 4:
+        _to_gradient_4(x, at, pitches, y, to, into, channels, x, y.dtype.type(0))
+    else:
+        _to_gradient_2(x, at, pitches, y, to, into, channels, x, y.dtype.type(0))
 
 
 @jit
 def to_patches(
-    image: Any, patches: Any, first: int, last: int, down: int, across: int, pad: tuple[int, int], offset: int
-) -> None:
+    image: Any,
+    patches: Any,
+    tile: int,
+    first: int,
+    last: int,
+    down: int,
+    across: int,
+    pad: tuple[int, int],
+    offset: int,
+) -> None:  # fmt: skip
     """V = Bᵀ X B for the strips ``first`` to ``last``; the first patch begins ``pad`` outside the image.
 
     Tiles are written from row ``offset`` of patches on.
@@ -64,9 +98,9 @@ def to_patches(
     border, into = np.empty((6, 6, channels), image.dtype), (6 * channels, channels)
     x, cut, V, nothing = image.reshape(-1), border.reshape(-1), patches.reshape(-1), image.dtype.type(0)
     for strip in range(first, last):
-        n, top = strip // down, 4 * (strip % down) - pad[0]
+        n, top = strip // down, tile * (strip % down) - pad[0]
         for b in range(across):
-            left, to = 4 * b - pad[1], (offset + (strip - first) * across + b) * patches.shape[1]
+            left, to = tile * b - pad[1], (offset + (strip - first) * across + b) * patches.shape[1]
             if top >= 0 and left >= 0 and top + 6 <= height and left + 6 <= width:
                 at = ((n * height + top) * width + left) * channels
                 _to_patch(x, at, (width * channels, channels), V, to, into, channels, x, nothing)
@@ -90,48 +124,50 @@ def _cut(source: Any, top: int, left: int, patch: Any) -> None:
 
 
 @jit
-def from_products(products: Any, bias: Any, floor: Any, y: Any, first: int, last: int, down: int, across: int) -> None:
+def from_products(
+    products: Any, bias: Any, floor: Any, y: Any, tile: int, first: int, last: int, down: int, across: int
+) -> None:
     """Y = max(Aᵀ M A + b, floor) for the strips ``first`` to ``last``; M and b in whole vectors."""
     height, width, channels = y.shape[1:]
     columns = len(bias)
-    border, out = np.empty((4, 4, channels), y.dtype), (6 * columns, columns)
+    border, out = np.empty((tile, tile, channels), y.dtype), (6 * columns, columns)
     M, flat, cut = products.reshape(-1), y.reshape(-1), border.reshape(-1)
     for strip in range(first, last):
-        n, top = strip // down, 4 * (strip % down)
+        n, top = strip // down, tile * (strip % down)
         for b in range(across):
-            left, at = 4 * b, ((strip - first) * across + b) * products.shape[1]
-            if top + 4 <= height and left + 4 <= width:
+            left, at = tile * b, ((strip - first) * across + b) * products.shape[1]
+            if top + tile <= height and left + tile <= width:
                 to = ((n * height + top) * width + left) * channels
-                _to_output(M, at, out, flat, to, (width * channels, channels), channels, bias, floor)
+                _to_output(tile, M, at, out, flat, to, (width * channels, channels), channels, bias, floor)
             else:
-                _to_output(M, at, out, cut, 0, (4 * channels, channels), channels, bias, floor)
-                for i in range(min(4, height - top)):
-                    for j in range(min(4, width - left)):
+                _to_output(tile, M, at, out, cut, 0, (tile * channels, channels), channels, bias, floor)
+                for i in range(min(tile, height - top)):
+                    for j in range(min(tile, width - left)):
                         for c in range(channels):
                             y[n, top + i, left + j, c] = border[i, j, c]
 
 
 @jit
 def gradient_to_patches(
-    gy: Any, patches: Any, columns: int, first: int, last: int, down: int, across: int, offset: int
+    gy: Any, patches: Any, columns: int, tile: int, first: int, last: int, down: int, across: int, offset: int
 ) -> None:
     """D = A g Aᵀ for the strips ``first`` to ``last`` of gy (N, H, W, O): the transpose of `from_products`.
 
     D has ``columns`` at each place, whole vectors; those that gy has not stay as they are.
     """
     height, width, channels = gy.shape[1:]
-    border, into = np.empty((4, 4, channels), gy.dtype), (6 * columns, columns)
-    g, cut, D, nothing = gy.reshape(-1), border.reshape(-1), patches.reshape(-1), gy.dtype.type(0)
+    border, into = np.empty((tile, tile, channels), gy.dtype), (6 * columns, columns)
+    g, cut, D = gy.reshape(-1), border.reshape(-1), patches.reshape(-1)
     for strip in range(first, last):
-        n, top = strip // down, 4 * (strip % down)
+        n, top = strip // down, tile * (strip % down)
         for b in range(across):
-            left, to = 4 * b, (offset + (strip - first) * across + b) * patches.shape[1]
-            if top + 4 <= height and left + 4 <= width:
+            left, to = tile * b, (offset + (strip - first) * across + b) * patches.shape[1]
+            if top + tile <= height and left + tile <= width:
                 at = ((n * height + top) * width + left) * channels
-                _to_gradient(g, at, (width * channels, channels), D, to, into, channels, g, nothing)
+                _to_gradient(tile, g, at, (width * channels, channels), D, to, into, channels)
             else:
                 _cut(gy[n], top, left, border)
-                _to_gradient(cut, 0, (4 * channels, channels), D, to, into, channels, g, nothing)
+                _to_gradient(tile, cut, 0, (tile * channels, channels), D, to, into, channels)
 
 
 @jit
@@ -191,35 +227,42 @@ def add_gradient(patches: Any, gradients: Any, gU: Any, nothing: Any, first: int
 
 
 @jit
-def transform_filters(windows: Any, U: Any, outputs: int, first: int, last: int) -> None:
-    """U = G w Gᵀ for the rows ``first`` to ``last`` of windows (A, B, 9), with any strides.
+def transform_filters(windows: Any, U: Any, window: int, outputs: int, first: int, last: int) -> None:
+    """U = G w Gᵀ for the rows ``first`` to ``last`` of windows (A, B, taps), with any strides.
 
     U: For each place a row of panels (A, width); B is filled up with zeros to ``outputs``.
     """
     rows, count, _ = windows.shape
     panel = WIDEST * REGISTERS.bytes // U.itemsize
-    taps = np.zeros((9, outputs), U.dtype)
+    taps = np.zeros((window * window, outputs), U.dtype)
     flat, filters, nothing = taps.reshape(-1), U.reshape(-1), U.dtype.type(0)
     into = (6 * U.shape[1], U.shape[1])
     for row in range(first, last):
         for b in range(count):
-            for k in range(9):
+            for k in range(window * window):
                 taps[k, b] = windows[row, b, k]
         for left in range(0, outputs, panel):
             width = min(panel, outputs - left)
             to = left * rows + row * width
-            _to_filter(flat, left, (3 * outputs, outputs), filters, to, into, width, flat, nothing)
+            if window == 3:
+                _to_filter_3(flat, left, (3 * outputs, outputs), filters, to, into, width, flat, nothing)
+            else:
+                _to_filter_5(flat, left, (5 * outputs, outputs), filters, to, into, width, flat, nothing)
 
 
 @jit
-def filters_from_patches(gU: Any, outputs: int, windows: Any, first: int, last: int) -> None:
+def filters_from_patches(gU: Any, outputs: int, windows: Any, window: int, first: int, last: int) -> None:
     """gw = Gᵀ gU G for the rows ``first`` to ``last`` of windows; gU has ``outputs`` columns."""
     count = windows.shape[1]
-    taps = np.empty((9, count), gU.dtype)
+    taps = np.empty((window * window, count), gU.dtype)
     flat, U, nothing = taps.reshape(-1), gU.reshape(-1), gU.dtype.type(0)
     place = gU.shape[1]
     for row in range(first, last):
-        _to_filter_gradient(U, row * outputs, (6 * place, place), flat, 0, (3 * count, count), count, flat, nothing)
+        at, out, into = row * outputs, (6 * place, place), (window * count, count)
+        if window == 3:
+            _to_filter_gradient_3(U, at, out, flat, 0, into, count, flat, nothing)
+        else:
+            _to_filter_gradient_5(U, at, out, flat, 0, into, count, flat, nothing)
         for b in range(count):
-            for k in range(9):
+            for k in range(window * window):
                 windows[row, b, k] = taps[k, b]

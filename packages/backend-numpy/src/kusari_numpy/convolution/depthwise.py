@@ -95,6 +95,8 @@ class DepthwiseConvolution(Convolution):
 
         shape, channels = (1, *passes.bordered, len(W)), len(W)
         y = (np.empty if passes.complete else np.zeros)((len(x), *size, channels), x.dtype)
+        if not passes.passes:
+            return y  # no pixel sees anything
         bias = np.zeros(channels, x.dtype) if b is None else b
         floor = x.dtype.type(0 if rectify else -math.inf)
         images, windows = channels_last(x), W.reshape(channels, -1)

@@ -1,10 +1,11 @@
-"""Convolution with 3×3 windows by Winograd's F(4×4, 3×3): a quarter of the products, at about 1e-5 of accuracy."""
+"""Convolution with 3×3 and 5×5 windows by Winograd's transforms: a quarter or a third of the products, good to 1e-5."""
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from kusari_numpy.threads import pool
 from kusari_numpy.workspace import workspace
 
 ENVIRONMENT_VARIABLE: Final = "KUSARI_WINOGRAD"
-"""0: convolve 3×3 windows directly, which is slower and exact to the last digits."""
+"""0: convolve all windows directly, which is slower and exact to the last digits."""
 CACHE: Final = 3 * 2**19
 """Bytes that the patches and products of one piece of work should have: three quarters of a core's L2 cache."""
 LARGEST_SHARE: Final = 128 * 128
@@ -28,18 +29,34 @@ LARGEST_SHARE: Final = 128 * 128
 SMALLEST: Final = 16
 """With fewer channels, in or out, the transforms cost more than the products that they save."""
 
-Pad = tuple[int, int]
+
+class Tiling(NamedTuple):
+    """How an image is cut into tiles."""
+
+    tile: int
+    """The edge of a tile of y: with windows of edge r, 7 − r."""
+    down: int
+    across: int
+    pad: tuple[int, int]
+    """By so much the first patch begins outside the image."""
+
+    @classmethod
+    def of(cls, window: int, out: tuple[int, ...], pad: tuple[int, int]) -> Tiling:
+        """Return the tiles of an output."""
+        tile = 7 - window
+        down, across = (-(-length // tile) for length in out)
+        return cls(tile, down, across, pad)
 
 
 def winograd_wanted(backend: Backend) -> bool | str:
-    """Return True, or why 3×3 windows are convolved directly."""
+    """Return True, or why all windows are convolved directly."""
     if os.environ.get(ENVIRONMENT_VARIABLE) == "0":
         return f"switched off by {ENVIRONMENT_VARIABLE}=0"
     return compiled_available(backend)
 
 
 class WinogradConvolution(Convolution):
-    """Y = Aᵀ[(G w Gᵀ) ∘ (Bᵀ X B)]A for each 4×4 tile of y; 36 matrix products for many tiles at once.
+    """Y = Aᵀ[(G w Gᵀ) ∘ (Bᵀ X B)]A for each 4×4 or 2×2 tile of y; 36 matrix products for many tiles at once.
 
     Source: Lavin & Gray, Fast Algorithms for Convolutional Neural Networks (2016).
     """
@@ -48,10 +65,12 @@ class WinogradConvolution(Convolution):
 
     @classmethod
     def accepts(cls, problem: ConvolutionProblem) -> bool | str:
-        """Take 3×3 windows on float32, one group, with enough channels and pixels."""
+        """Take 3×3 and 5×5 windows on float32, one group, with enough channels and pixels."""
         window = problem.window
-        if (window.size, window.stride, window.dilate) != ((3, 3), (1, 1), (1, 1)) or max(window.pad) > 2:
-            return f"{window}; Winograd's F(4×4, 3×3) needs 3×3, stride 1, dilate 1, pad up to 2"
+        if window.size not in ((3, 3), (5, 5)) or (window.stride, window.dilate) != ((1, 1), (1, 1)):
+            return f"{window}; it needs 3×3 or 5×5, stride 1, dilate 1"
+        if max(window.pad) >= window.size[0]:
+            return f"pad {window.pad}: some windows would see nothing of the image"
         if problem.dtype != np.float32:
             return f"loses too many digits for {problem.dtype}"
         if problem.groups != 1 or problem.cover_all:
@@ -66,7 +85,7 @@ class WinogradConvolution(Convolution):
         """Return y (N, O, H, W)."""
         U = self.backend.derived(W, "winograd", _transformed, _transformed_once)
         activation = self.problem.activation
-        y = convolve(_image(x), U, (b, W.shape[0]), self.problem.window.pad, self.problem.out_shape, activation == RELU)
+        y = convolve(_image(x), U, (b, W.shape[0]), self._tiling, self.problem.out_shape, activation == RELU)
         if activation is not None and activation != RELU:
             Epilogue(self.backend, None, activation)(y.reshape(-1, y.shape[-1]))
         return channels_first_view(y, self.problem.out_shape)
@@ -74,16 +93,22 @@ class WinogradConvolution(Convolution):
     def grad_input(self, W: HostArray, gy: HostArray) -> HostArray:  # type: ignore[override]
         """Return the gradient of x: gy convolved with mirrored filters."""
         U = self.backend.derived(W, "winograd mirrored", _transformed_mirrored, _transformed_mirrored_once)
-        high, wide = self.problem.window.pad
-        spatial = self.problem.x[2:]
-        gx = convolve(_image(gy), U, (None, W.shape[1]), (2 - high, 2 - wide), spatial, False)
+        edge, (high, wide), spatial = W.shape[2], self.problem.window.pad, self.problem.x[2:]
+        tiling = Tiling.of(edge, spatial, (edge - 1 - high, edge - 1 - wide))
+        gx = convolve(_image(gy), U, (None, W.shape[1]), tiling, spatial, False)
         return channels_first_view(gx, spatial)
 
     def grad_weight(self, x: HostArray, gy: HostArray) -> HostArray:  # type: ignore[override]
         """Return the gradient of W: gU = Σ Vᵀ (A g Aᵀ), gW = Gᵀ gU G."""
         images, rows = _image(x), _image(gy)
-        gU = _filter_gradient(images, rows, self.problem.window.pad)
+        gU = _filter_gradient(images, rows, self._tiling)
         return _windows(gU, self.problem.W)
+
+    @property
+    def _tiling(self) -> Tiling:
+        """How y is cut."""
+        window = self.problem.window
+        return Tiling.of(window.size[0], self.problem.out_shape, (window.pad[0], window.pad[1]))
 
     def grad_bias(self, gy: HostArray) -> HostArray:  # type: ignore[override]
         """Return the gradient of b."""
@@ -94,7 +119,7 @@ def convolve(
     image: HostArray,
     U: HostArray,
     channels: tuple[HostArray | None, int],
-    pad: tuple[int, ...],
+    tiling: Tiling,
     out: tuple[int, ...],
     rectify: bool,
 ) -> HostArray:
@@ -107,7 +132,7 @@ def convolve(
 
     (bias, o), c = channels, image.shape[-1]
     nothing = np.zeros(whole(o, image.dtype), image.dtype)
-    down, across = (-(-length // 4) for length in out)
+    tile, down, across, pad = tiling
     y = np.empty((len(image), *out, o), image.dtype)
     shift = nothing.copy()
     if bias is not None:
@@ -115,46 +140,40 @@ def convolve(
     floor = image.dtype.type(0 if rectify else -np.inf)
     strips = len(image) * down
     step = _strips_at_once(strips, across, c, len(nothing))
-    border = (pad[0], pad[1])
 
     def work(piece: int) -> None:
         first, last = piece * step, min((piece + 1) * step, strips)
         tiles = (last - first) * across
         patches = workspace("patches", (tiles, row_length(PLACES * c, image.dtype)), image.dtype)
         products = workspace("products", (tiles, row_length(PLACES * len(nothing), image.dtype)), image.dtype)
-        to_patches(image, patches, first, last, down, across, border, 0)
+        to_patches(image, patches, tile, first, last, down, across, pad, 0)
         multiply(patches, U, products, nothing)
-        from_products(products, shift, floor, y, first, last, down, across)
+        from_products(products, shift, floor, y, tile, first, last, down, across)
 
     pool().run(work, -(-strips // step))
     return y
 
 
-def _filter_gradient(images: HostArray, rows: HostArray, pad: tuple[int, ...]) -> HostArray:
+def _filter_gradient(images: HostArray, rows: HostArray, tiling: Tiling) -> HostArray:
     """Return gU = Σ Vᵀ (A g Aᵀ) over all tiles: rows of (C, O), with O in whole vectors."""
     from kusari_numpy.compiled.vectors import whole
     from kusari_numpy.compiled.winograd import PLACES, row_length
 
-    c, o, (n, height, width) = images.shape[-1], whole(rows.shape[-1], rows.dtype), rows.shape[:3]
-    tiling = (-(-height // 4), -(-width // 4))
-    border = (pad[0], pad[1])
+    c, o, strips = images.shape[-1], whole(rows.shape[-1], rows.dtype), len(rows) * tiling.down
     if c * o <= LARGEST_SHARE:
-        return _gradient_by_lanes(images, rows, n * tiling[0], tiling, border, o)
+        return _gradient_by_lanes(images, rows, strips, tiling, o)
     gU = _scratch_filters((PLACES, row_length(c * o, rows.dtype)), rows.dtype)
-    strips = n * tiling[0]
-    step = min(strips, max(1, 8 * CACHE // (36 * 4 * (c + o) * tiling[1])))
+    step = min(strips, max(1, 8 * CACHE // (36 * 4 * (c + o) * tiling.across)))
     for start in range(0, strips, step):
-        _add_share(images, rows, gU, (start, min(start + step, strips)), tiling, border, o)
+        _add_share(images, rows, gU, (start, min(start + step, strips)), tiling, o)
     return gU
 
 
-def _gradient_by_lanes(
-    images: HostArray, rows: HostArray, strips: int, tiling: tuple[int, int], pad: Pad, o: int
-) -> HostArray:
+def _gradient_by_lanes(images: HostArray, rows: HostArray, strips: int, tiling: Tiling, o: int) -> HostArray:
     """Return gU of few channels: each lane goes through its strips while they are in cache, with a sum of its own."""
     from kusari_numpy.compiled.winograd import PLACES, add_gradient, gradient_to_patches, row_length, to_patches
 
-    (down, across), c = tiling, images.shape[-1]
+    (tile, down, across, pad), c = tiling, images.shape[-1]
     totals = np.zeros((LANES, PLACES, row_length(c * o, rows.dtype)), rows.dtype)
     nothing = np.zeros(o, rows.dtype)
     step = _strips_at_once(strips, across, c, o)
@@ -164,8 +183,8 @@ def _gradient_by_lanes(
         for first in range(begin, stop, step):
             last = min(first + step, stop)
             patches, gradients = _scratch((last - first) * across, c, o, rows)
-            to_patches(images, patches, first, last, down, across, pad, 0)
-            gradient_to_patches(rows, gradients, o, first, last, down, across, 0)
+            to_patches(images, patches, tile, first, last, down, across, pad, 0)
+            gradient_to_patches(rows, gradients, o, tile, first, last, down, across, 0)
             add_gradient(patches, gradients, totals[lane], nothing, 0, PLACES, first > begin)
 
     pool().run(work, LANES)
@@ -185,7 +204,7 @@ def _scratch(tiles: int, c: int, o: int, rows: HostArray) -> tuple[HostArray, Ho
 
 
 def _add_share(
-    images: HostArray, rows: HostArray, gU: HostArray, part: tuple[int, int], tiling: tuple[int, int], pad: Pad, o: int
+    images: HostArray, rows: HostArray, gU: HostArray, part: tuple[int, int], tiling: Tiling, o: int
 ) -> None:
     """Add the share of one part of the batch to gU, of many channels; the first part begins it.
 
@@ -194,7 +213,7 @@ def _add_share(
     """
     from kusari_numpy.compiled.winograd import PLACES, add_gradient, gradient_to_patches, to_patches
 
-    (start, stop), (down, across), c = part, tiling, images.shape[-1]
+    (start, stop), (tile, down, across, pad), c = part, tiling, images.shape[-1]
     tiles = (stop - start) * across
     patches, gradients = _scratch(tiles, c, o, rows)
     nothing = np.zeros(o, rows.dtype)
@@ -203,8 +222,8 @@ def _add_share(
     def transform(piece: int) -> None:
         first, last = edges[piece], edges[piece + 1]
         offset = (first - start) * across
-        to_patches(images, patches, first, last, down, across, pad, offset)
-        gradient_to_patches(rows, gradients, o, first, last, down, across, offset)
+        to_patches(images, patches, tile, first, last, down, across, pad, offset)
+        gradient_to_patches(rows, gradients, o, tile, first, last, down, across, offset)
 
     pool().run(transform, LANES)
     pool().run(lambda i: add_gradient(patches, gradients, gU, nothing, 3 * i, 3 * i + 3, start > 0), PLACES // 3)
@@ -245,11 +264,11 @@ def _transformed_mirrored_once(W: HostArray) -> HostArray:
 
 
 def _windows_there(W: HostArray) -> HostArray:
-    return W.reshape(*W.shape[:2], 9).swapaxes(0, 1)
+    return W.reshape(*W.shape[:2], -1).swapaxes(0, 1)
 
 
 def _windows_back(W: HostArray) -> HostArray:
-    return W.reshape(*W.shape[:2], 9)[..., ::-1]
+    return W.reshape(*W.shape[:2], -1)[..., ::-1]
 
 
 def _scratch_filters(shape: tuple[int, ...], dtype: np.dtype[Any]) -> HostArray:
@@ -258,24 +277,24 @@ def _scratch_filters(shape: tuple[int, ...], dtype: np.dtype[Any]) -> HostArray:
 
 
 def _transform(windows: HostArray, memory: Callable[..., HostArray]) -> HostArray:
-    """Return G w Gᵀ of windows (A, B, 9): panels (A, width) of B, at each place."""
+    """Return G w Gᵀ of windows (A, B, taps): panels (A, width) of B, at each place."""
     from kusari_numpy.compiled.vectors import whole
     from kusari_numpy.compiled.winograd import PLACES, row_length, transform_filters
 
-    a, b, _ = windows.shape
-    outputs = whole(b, windows.dtype)
+    a, b, taps = windows.shape
+    edge, outputs = math.isqrt(taps), whole(b, windows.dtype)
     U = memory((PLACES, row_length(a * outputs, windows.dtype)), windows.dtype)
-    share(lambda first, last: transform_filters(windows, U, outputs, first, last), a, PLACES * b)
+    share(lambda first, last: transform_filters(windows, U, edge, outputs, first, last), a, PLACES * b)
     return U
 
 
 def _windows(gU: HostArray, shape: tuple[int, ...]) -> HostArray:
-    """Return gW (O, C, 3, 3) = Gᵀ gU G."""
+    """Return gW (O, C, r, r) = Gᵀ gU G."""
     from kusari_numpy.compiled.vectors import whole
     from kusari_numpy.compiled.winograd import PLACES, filters_from_patches
 
-    o, c, *_ = shape
+    o, c, edge, _ = shape
     gW = np.empty(shape, gU.dtype)
-    windows, columns = gW.reshape(o, c, 9).swapaxes(0, 1), whole(o, gU.dtype)
-    share(lambda first, last: filters_from_patches(gU, columns, windows, first, last), c, PLACES * o)
+    windows, columns = gW.reshape(o, c, -1).swapaxes(0, 1), whole(o, gU.dtype)
+    share(lambda first, last: filters_from_patches(gU, columns, windows, edge, first, last), c, PLACES * o)
     return gW
