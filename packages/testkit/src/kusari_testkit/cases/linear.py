@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 import kusari.functions as F
-from kusari.kernels.linear import bilinear, linear
+from kusari.kernels.linear import bilinear, linear, product
 from kusari.types import Shape
 from kusari_testkit.cases.activation import apply, tag
 from kusari_testkit.cases.case import Case, FunctionCase, Input
@@ -21,6 +21,20 @@ SHAPES: Final[dict[str, tuple[Shape, Shape]]] = {
     "empty": ((0, 4), (3, 4)),
     "odd": ((17, 33), (13, 33)),
 }
+
+
+PRODUCTS: Final[dict[str, tuple[Shape, Shape]]] = {
+    "matrices": ((5, 4), (4, 3)),
+    "stacks": ((2, 5, 4), (2, 4, 3)),
+    "one-for-all": ((3, 2, 5, 4), (4, 3)),
+    "nothing-to-add": ((2, 0), (0, 3)),
+    "empty": ((0, 4), (4, 3)),
+}
+
+
+def products(a: HostArray, b: HostArray) -> HostArray:
+    """Return the matrix products a b by their definition."""
+    return np.asarray(np.sum(a[..., :, :, None] * b[..., None, :, :], axis=-2))
 
 
 def affine(x: HostArray, W: HostArray, b: HostArray | None = None, activation: str | None = None) -> HostArray:
@@ -90,6 +104,10 @@ def untagged(x: Any) -> Any:
 EPILOGUES: Final = ("relu", "sigmoid", "tanh")
 
 KERNELS: Final[tuple[Case, ...]] = (
+    *(
+        Case(target=product, label=label, inputs=(Input(a), Input(b, small)), oracle=products)
+        for label, (a, b) in PRODUCTS.items()
+    ),
     *(_kernel(label, x, W) for label, (x, W) in SHAPES.items()),
     _kernel("no-bias", (5, 4), (3, 4), bias=False),
     *(_kernel(name, (5, 4), (3, 4), activation=name) for name in EPILOGUES),
