@@ -94,10 +94,16 @@ class Writer:
 
 
 def operands(context: Any, builder: Any, names: str, kinds: Any, values: Any) -> dict[str, Any]:
-    """Return an intrinsic's arguments by name; of an array, the address of its first number."""
+    """Return an intrinsic's arguments by name; of an array, the address of its first number.
+
+    Raises:
+        TypeError: An array may have gaps, which the loops would not see.
+    """
     named = dict(zip(names.split(), values, strict=True))
     for name, kind in zip(named, kinds, strict=True):
         if isinstance(kind, types.Array):
+            if kind.layout != "C":
+                raise TypeError(f"{name} is {kind}; expected a dense array, pass a copy")
             named[name] = context.make_array(kind)(context, builder, named[name]).data
     return named
 

@@ -97,7 +97,7 @@ class DepthwiseConvolution(Convolution):
         y = (np.empty if passes.complete else np.zeros)((len(x), *size, channels), x.dtype)
         if not passes.passes:
             return y  # no pixel sees anything
-        bias = np.zeros(channels, x.dtype) if b is None else b
+        bias = np.zeros(channels, x.dtype) if b is None else np.ascontiguousarray(b)
         floor = x.dtype.type(0 if rectify else -math.inf)
         images, windows = channels_last(x), W.reshape(channels, -1)
         found = tuple(
