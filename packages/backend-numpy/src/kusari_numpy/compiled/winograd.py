@@ -43,8 +43,8 @@ def filter_matrix(window: int) -> Matrix:
 def row_length(numbers: int, dtype: Any) -> int:
     """Return the length of rows for so many numbers: a tile's patch, or all filters at one place.
 
-    One vector more than needed: rows a power of two apart would drive each other out of the cache. Transforming 512²
-    filters, with 36 rows a MiB apart, took four times as long.
+    One vector more than needed: rows a power of two apart would drive each other out of the cache. With 36 rows a MiB
+    apart, the gradients of 512² filters took 15 ms to transform, and 8 with it.
     """
     return numbers + REGISTERS.bytes // int(dtype.itemsize)
 

@@ -272,7 +272,7 @@ def _windows_back(W: HostArray) -> HostArray:
 
 
 def _scratch_filters(shape: tuple[int, ...], dtype: np.dtype[Any]) -> HostArray:
-    """Return scratch memory for U or gU: fresh memory for 512² of them, 37 MB, takes longer than the transform."""
+    """Return scratch memory for U or gU: fresh memory for 512² of them, 37 MB, took 8 of a convolution's 38 ms."""
     return workspace("filters", shape, dtype)
 
 
