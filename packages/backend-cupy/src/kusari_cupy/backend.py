@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import numpy as np
 
 from kusari.backend import Backend, Kernel
-from kusari.backend.expression import Expression, parameter_kinds, trace
+from kusari.backend.expression import Expression
 from kusari.dtypes import DTypeLike, host_dtype
 from kusari.errors import BackendUnavailable
 from kusari_cupy.elementwise import FusedExpression
@@ -191,7 +191,10 @@ class CupyBackend(Backend):
 
     def compile_elementwise(self, expression: Expression) -> Callable[..., Any]:
         """Return the expression as one fused kernel, ``(backend, *arrays, *scalars)``."""
-        return self._fused(expression)
+        found = self._expressions.get(expression)
+        if found is None:
+            found = self._expressions[expression] = FusedExpression(expression, self.cupy)
+        return found
 
     def foreach(
         self,
@@ -200,14 +203,7 @@ class CupyBackend(Backend):
         scalar_rows: Sequence[Sequence[float]],
     ) -> list[tuple[Any, ...]]:
         """Run one elementwise kernel over many rows of arrays, in one launch per set of dtypes."""
-        static = "static" in parameter_kinds(kernel.portable).values()
-        if static or not kernel.elementwise or self.explain(kernel).chosen.override.source != "compiled":
+        fused: FusedExpression | None = self.compiled_update(kernel)
+        if fused is None:
             return super().foreach(kernel, columns, scalar_rows)
-        fused = self._fused(trace(kernel.portable, kernel.__name__, (), kernel.donates))
         return run_rows(fused, self, list(zip(zip(*columns, strict=True), scalar_rows, strict=True)))
-
-    def _fused(self, expression: Expression) -> FusedExpression:
-        found = self._expressions.get(expression)
-        if found is None:
-            found = self._expressions[expression] = FusedExpression(expression, self.cupy)
-        return found

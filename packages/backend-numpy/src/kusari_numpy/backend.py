@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from kusari.backend import Backend, Kernel
-from kusari.backend.expression import Expression, parameter_kinds, trace
+from kusari.backend.expression import Expression
 from kusari_numpy.compiled_available import compiled_available
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ class CompiledBackend(Backend):
     def __init__(self) -> None:
         super().__init__("numpy", np, (np.ndarray,), contract=1)
         self._expressions: dict[Expression, FusedExpression] = {}
-        self._updates: dict[Kernel[..., Any], FusedExpression | None] = {}
 
     def compile_elementwise(self, expression: Expression) -> Callable[..., Any]:
         """Return the expression as one loop, ``(backend, *arrays, *scalars)``."""
@@ -43,26 +42,11 @@ class CompiledBackend(Backend):
         scalar_rows: Sequence[Sequence[float]],
     ) -> list[tuple[Any, ...]]:
         """Run one elementwise kernel over many rows of arrays, in pieces that all threads share."""
-        if kernel not in self._updates:
-            self._updates[kernel] = self._update(kernel)
-        fused = self._updates[kernel]
+        fused: FusedExpression | None = self.compiled_update(kernel)
         if fused is None:
             return super().foreach(kernel, columns, scalar_rows)
         rows = zip(zip(*columns, strict=True), scalar_rows, strict=True)
         return fused.run_rows(self, [(*arrays, *scalars) for arrays, scalars in rows])
-
-    def forget_choices(self) -> None:
-        """Choose anew from here on."""
-        super().forget_choices()
-        self._updates.clear()
-
-    def _update(self, kernel: Kernel[..., Any]) -> FusedExpression | None:
-        """Return the loop of a kernel whose parameters are arrays and scalars, unless something overrides it."""
-        static = "static" in parameter_kinds(kernel.portable).values()
-        if static or not kernel.elementwise or self.explain(kernel).chosen.override.source != "compiled":
-            return None
-        expression = trace(kernel.portable, kernel.__name__, (), kernel.donates)
-        return self.compile_elementwise(expression)  # type: ignore[return-value]
 
 
 def open_backend() -> Backend:

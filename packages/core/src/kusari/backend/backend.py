@@ -75,6 +75,7 @@ class Backend:
         self.derived = Derived()
         self._above: list[Backend] = []
         self._availability: dict[choice.Override, str | None] = {}
+        self._updates: dict[Kernel[..., Any], Callable[..., Any] | None] = {}
         self._host_dtypes: dict[Any, np.dtype[Any]] = {}
         for below in self.chain[1:]:
             below._above.append(self)
@@ -247,6 +248,17 @@ class Backend:
             for arrays, scalars in zip(zip(*columns, strict=True), scalar_rows, strict=True)
         ]
 
+    def compiled_update(self, kernel: Kernel[..., Any]) -> Any:
+        """Return what `compile_elementwise` makes of a kernel, for `foreach` to run, or None.
+
+        None: the kernel has static arguments, is not elementwise, or something else is in force for it.
+        """
+        if kernel not in self._updates:
+            from kusari.backend.elementwise import compiled_update
+
+            self._updates[kernel] = compiled_update(self, kernel)
+        return self._updates[kernel]
+
     # Overriding kernels. ---------------------------------------------------------------------------------------
 
     @overload
@@ -307,6 +319,7 @@ class Backend:
         for backend in (self, *self._above):
             backend.table.clear()
             backend._availability.clear()
+            backend._updates.clear()
 
 
 class _Table(dict[Any, Callable[..., Any]]):

@@ -41,6 +41,16 @@ def compiled(backend: Backend, compiler: Backend, kernel: Kernel[..., Any]) -> O
     return Override(_in_order(kernel, kinds, run_static), "compiled")
 
 
+def compiled_update(backend: Backend, kernel: Kernel[..., Any]) -> Callable[..., Any] | None:
+    """Return the loop of a kernel whose parameters are arrays and scalars, unless something overrides it."""
+    static = "static" in parameter_kinds(kernel.portable).values()
+    if static or not kernel.elementwise or backend.explain(kernel).chosen.override.source != "compiled":
+        return None
+    assert backend.compile_elementwise is not None
+    compile_expression: Callable[[Expression], Callable[..., Any]] = backend.compile_elementwise
+    return compile_expression(trace(kernel.portable, kernel.__name__, (), kernel.donates))
+
+
 def _in_order(kernel: Kernel[..., Any], kinds: dict[str, str], run: Callable[..., Any]) -> Callable[..., Any]:
     """Generate the kernel's signature around ``run(backend, *arrays, *scalars)``, static arguments as a tuple first."""
     operands = [n for n in kinds if kinds[n] == "array"] + [n for n in kinds if kinds[n] == "scalar"]
