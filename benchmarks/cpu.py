@@ -67,7 +67,9 @@ def measure(workload: Workload, rounds: int, others: Others) -> table.Row:
     workers = others.open(workload)
     ours, theirs = list(workload.ours), list(workload.theirs)
     runs = [make() for make in (*workload.ours.values(), *workload.theirs.values())]
-    stopwatches = [timing.stopwatch(run) for run in runs] + [worker.seconds for worker in workers.values()]
+    stopwatches = [timing.stopwatch(run, settling=timing.SETTLING) for run in runs] + [
+        worker.seconds for worker in workers.values()
+    ]
     columns = timing.in_turn(stopwatches, rounds)
     our_setting, a = best(ours, columns[: len(ours)])
     their_setting, b = best(theirs, columns[len(ours) : len(runs)])

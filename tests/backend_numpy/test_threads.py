@@ -6,10 +6,12 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
 from kusari_numpy import threads
+from kusari_numpy.helper import Helper
 from kusari_numpy.threads import ThreadPool, get_num_threads, pool, set_num_threads
 
 
@@ -125,3 +127,23 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 def test_a_forked_child_makes_threads_of_its_own() -> None:
     result = subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], timeout=60, check=False)
     assert result.returncode == 0
+
+
+@pytest.mark.parametrize("patient", [False, True])
+def test_a_helper_does_each_task_once_or_gives_it_back(patient: bool) -> None:
+    helper = Helper("helper", patient)
+    done: list[int] = []
+    finished = 0
+    for number in range(2000):
+        helper.begin(lambda number=number: done.append(number))  # type: ignore[misc]
+        if number % 3 == 0:
+            time.sleep(0.0005)  # it falls asleep in between
+        assert helper.finish() is None
+        assert done == sorted(set(done))
+        finished += len(done) > 0 and done[-1] == number
+    assert finished == len(done)
+    helper.begin(done.clear)
+    while done:
+        time.sleep(0.001)
+    assert helper.finish() is None
+    helper.end()

@@ -15,7 +15,7 @@ from kusari_numpy.compiled_available import compiled_available
 if TYPE_CHECKING:
     from kusari_numpy.elementwise import FusedExpression
 
-KERNEL_MODULES: Final = ("conv", "n_step_rnn", "norm", "pooling", "rnn", "scatter", "softmax")
+KERNEL_MODULES: Final = ("conv", "linear", "n_step_rnn", "norm", "pooling", "rnn", "scatter", "softmax")
 """Modules of ``kusari_numpy.kernels`` with a ``register(backend)``; each mirrors core's module of that name."""
 
 

@@ -11,8 +11,9 @@ import itertools
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final
+
+from kusari_numpy.helper import Helper
 
 ENVIRONMENT_VARIABLE: Final = "KUSARI_NUM_THREADS"
 
@@ -42,7 +43,7 @@ class ThreadPool:
         if self._size < 1:
             raise ValueError(f"the number of threads is {self._size}; expected 1 or more")
         self._busy = threading.Lock()
-        self._executor: ThreadPoolExecutor | None = None
+        self._helpers: list[Helper] = []
 
     @staticmethod
     def _asked() -> int:
@@ -78,8 +79,9 @@ class ThreadPool:
             self._busy.release()
 
     def _share(self, work: Callable[[int], Any], count: int, helpers: int) -> None:
-        if self._executor is None:
-            self._executor = ThreadPoolExecutor(self._size - 1, thread_name_prefix="kusari")
+        if not self._helpers:
+            patient = self._size <= usable_cores()
+            self._helpers = [Helper(f"kusari-{number}", patient) for number in range(1, self._size)]
         pieces = itertools.count()
         stopped = False
 
@@ -92,20 +94,22 @@ class ThreadPool:
                 stopped = True
                 raise
 
-        others: list[Future[None]] = [self._executor.submit(take) for _ in range(helpers)]
+        others = self._helpers[:helpers]
+        for other in others:
+            other.begin(take)
         try:
             take()
         finally:
-            errors = [other.exception() for other in others]  # waits: the arrays must not be used afterwards
+            errors = [other.finish() for other in others]  # the arrays must not be used afterwards
         for error in errors:
             if error is not None:
                 raise error
 
     def close(self) -> None:
         """End the threads. The next work starts new ones."""
-        executor, self._executor = self._executor, None
-        if executor is not None:
-            executor.shutdown(wait=True)
+        helpers, self._helpers = self._helpers, []
+        for helper in helpers:
+            helper.end()
 
 
 def limit_blas(number: int) -> None:

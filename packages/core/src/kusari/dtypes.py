@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Final
 
 import numpy as np
@@ -24,6 +25,7 @@ STANDARD_NAMES: Final = (
 FLOATING_NAMES: Final = frozenset({"float16", "bfloat16", "float32", "float64"})
 
 
+@functools.cache  # NumPy makes up the name of a dtype anew each time, in 1.5 µs
 def is_floating(dtype: Any) -> bool:
     """Tell whether a dtype is real floating, bfloat16 included.
 

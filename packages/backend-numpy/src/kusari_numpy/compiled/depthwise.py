@@ -15,7 +15,7 @@ from numba.extending import intrinsic
 
 from kusari_numpy.compiled.direct import enclose, places
 from kusari_numpy.compiled.options import jit
-from kusari_numpy.compiled.vectors import Writer, lanes_of, operands
+from kusari_numpy.compiled.vectors import Writer, each_vector, lanes_of, operands
 
 PIXELS: Final = 4
 """At once: a vector of the filters is read once for them."""
@@ -56,7 +56,7 @@ def _pixels(
             for place, target in zip(sums, into, strict=True):
                 writer.store(writer.at_least(builder.load(place), lowest), value["y"], target)
 
-        _each_vector(context, builder, x.dtype, channels, write)
+        each_vector(builder, context.get_value_type(x.dtype), lanes_of(x.dtype), channels, write)
         return context.get_dummy_value()
 
     return signature, generate
@@ -87,7 +87,7 @@ def _taps(
         names = "x at taps tap gy begin length step gradient zero"
         value = operands(context, builder, names, signature.args, arguments)
         channels, count = (_length(context, builder, signature, arguments, place) for place in (9, 2))
-        last = builder.sub(count, ir_one(count))
+        last = builder.sub(count, count.type(1))
 
         def write(writer: Writer, channel: Any) -> None:
             numbers = [builder.add(value["tap"], writer.integer(i)) for i in range(TAPS)]
@@ -109,15 +109,10 @@ def _taps(
             for place, target in zip(sums, into, strict=True):
                 writer.store(builder.load(place), value["gradient"], target)
 
-        _each_vector(context, builder, x.dtype, channels, write)
+        each_vector(builder, context.get_value_type(x.dtype), lanes_of(x.dtype), channels, write)
         return context.get_dummy_value()
 
     return signature, generate
-
-
-def ir_one(like: Any) -> Any:
-    """Return 1 of an integer's type."""
-    return like.type(1)
 
 
 def _length(context: Any, builder: Any, signature: Any, arguments: Any, place: int) -> Any:
@@ -131,72 +126,78 @@ def _entry(writer: Writer, value: dict[str, Any], table: str, row: Any, i: int) 
     return writer.builder.load(writer.builder.gep(value[table], [place]))
 
 
-def _each_vector(context: Any, builder: Any, dtype: Any, channels: Any, write: Any) -> None:
-    """Write a loop over whole vectors of channels, and one over the channels that are left."""
-    number, lanes = context.get_value_type(dtype), lanes_of(dtype)
-    whole = builder.mul(builder.udiv(channels, channels.type(lanes)), channels.type(lanes))
-    for first, last, width in ((channels.type(0), whole, lanes), (whole, channels, 1)):
-        with cgutils.for_range_slice(builder, first, last, channels.type(width)) as (channel, _):
-            write(Writer(builder, number, width), channel)
-
-
 @jit
 def convolve(
-    images: Any, bordered: Any, before: Any, passes: Any, y: Any, bias: Any, floor: Any, first: int, last: int
-) -> None:
-    """Compute the images ``first`` to ``last``: y = max(bias + Σ_t x[… + taps[t]] filters[t], floor).
+    images: Any, bordered: Any, before: Any, strips: Any, passes: Any, y: Any, bias: Any, floor: Any, first: int,
+    last: int,
+) -> None:  # fmt: skip
+    """Compute the strips ``first`` to ``last`` of all images: y = max(bias + Σ_t x[… + taps[t]] filters[t], floor).
 
     Args:
         images: (N, D, H, W, C), with any strides.
-        bordered: Scratch memory for one of them with its border, (1, D, H, W, C); it stays in cache.
+        bordered: Scratch memory for what a strip sees, with its border, (1, D, H, W, C); it stays in cache.
         before: The border in front.
+        strips: (strips of an image, lines of pixels in each, from what a line sees to what the next sees).
         passes: (source, taps, filters, target) each: grids of pixels of one image, filters (taps, C) flat.
         y: (N, D, H, W, C).
         bias: (C,).
         floor: Nothing in y is below it.
-        first: Number of an image.
-        last: Number of an image.
+        first: Number of a strip.
+        last: Number of a strip.
     """
+    count, lines, step = strips
     rows, targets = np.empty(BLOCK + PIXELS, np.int64), np.empty(BLOCK + PIXELS, np.int64)
-    flat, x = bordered.reshape(-1), y.reshape(len(y), -1)
-    for n in range(first, last):
-        enclose(images[n : n + 1], bordered, before, 0, bordered.shape[1])
-        out = x[n]
-        for source, taps, filters, target in passes:
-            depth, height, width = source[0]
-            pixels = depth * height * width
-            for start in range(0, pixels, BLOCK):
-                count = min(BLOCK, pixels - start)
-                places(rows, start, start + count, source)
-                places(targets, start, start + count, target)
-                for row in range(0, count, PIXELS):
-                    _pixels(flat, rows, row, taps, filters, out, targets, bias, floor)
+    flat, results = bordered.reshape(-1), y.reshape(len(y), -1)
+    for strip in range(first, last):
+        n, line = strip // count, strip % count * lines
+        _enclose_strip(images, bordered, before, n, line * step)
+        for (size, origin, pitches), taps, filters, target in passes:
+            depth, height, width = size
+            source = (size, origin - line * step * bordered.shape[3] * bordered.shape[4], pitches)
+            end = min(line + lines, height) * depth * width
+            for start in range(line * depth * width, end, BLOCK):
+                held = min(BLOCK, end - start)
+                places(rows, start, start + held, source)
+                places(targets, start, start + held, target)
+                for row in range(0, held, PIXELS):
+                    _pixels(flat, rows, row, taps, filters, results[n], targets, bias, floor)
 
 
 @jit
 def add_gradient(
-    images: Any, bordered: Any, before: Any, taps: Any, gy: Any, lines: Any, step: int, gradient: Any, zero: Any,
-    first: int, last: int,
+    images: Any, bordered: Any, before: Any, strips: Any, taps: Any, gy: Any, runs: Any, step: int, gradient: Any,
+    zero: Any, first: int, last: int,
 ) -> None:  # fmt: skip
-    """gradient[t] += Σ x[… + taps[t]] gy over the pixels of the images ``first`` to ``last``.
+    """gradient[t] += Σ x[… + taps[t]] gy over the pixels of the strips ``first`` to ``last`` of all images.
 
     Args:
         images: (N, D, H, W, C), with any strides.
-        bordered: Scratch memory for one of them with its border, (1, D, H, W, C).
+        bordered: Scratch memory for what a strip sees, with its border, (1, D, H, W, C).
         before: The border in front.
+        strips: (strips of an image, lines of pixels in each, from what a line sees to what the next sees).
         taps: Where they are, seen from a window's begin.
         gy: (N, pixels · C).
-        lines: (place of the first window in x, of the first pixel in gy, pixels) of an image's lines.
+        runs: (place of the first window in x, of the first pixel in gy, pixels) of an image's lines.
         step: From one pixel in x to the next.
         gradient: (taps, C), flat.
         zero: One number for each channel.
-        first: Number of an image.
-        last: Number of an image.
+        first: Number of a strip.
+        last: Number of a strip.
     """
-    flat = bordered.reshape(-1)
-    for n in range(first, last):
-        enclose(images[n : n + 1], bordered, before, 0, bordered.shape[1])
-        g = gy[n]
-        for line in range(len(lines)):
+    count, lines, line_step = strips
+    flat, per_strip = bordered.reshape(-1), len(runs) if count == 1 else lines
+    for strip in range(first, last):
+        n, number = strip // count, strip % count
+        above = number * lines * line_step
+        _enclose_strip(images, bordered, before, n, above)
+        above *= bordered.shape[3] * bordered.shape[4]
+        for run in range(number * per_strip, min((number + 1) * per_strip, len(runs))):
+            begin, of_g, length = runs[run]
             for tap in range(0, len(taps), TAPS):
-                _taps(flat, lines[line, 0], taps, tap, g, lines[line, 1], lines[line, 2], step, gradient, zero)
+                _taps(flat, begin - above, taps, tap, gy[n], of_g, length, step, gradient, zero)
+
+
+@jit
+def _enclose_strip(images: Any, bordered: Any, before: Any, n: int, above: int) -> None:
+    """Put what a strip of image ``n`` sees into its border; ``above`` it are so many lines of the bordered image."""
+    enclose(images[n : n + 1], bordered, (before[0], before[1] - above, before[2]), 0, bordered.shape[1])

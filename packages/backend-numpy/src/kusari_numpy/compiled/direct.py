@@ -16,8 +16,6 @@ from kusari_numpy.compiled.tile import add_tile
 from kusari_numpy.compiled.vectors import REGISTERS, TALLEST, WIDEST
 
 HEIGHTS: Final = REGISTERS.rows
-PACKED: Final = 64
-"""Rows of a panel that are written at a time: 16 KiB of float32, which stay in cache."""
 
 
 @jit
@@ -142,28 +140,6 @@ def _pack_columns(g: Any, lines: Any, step: int, panel: Any, packed: Any, left: 
             for j in range(np.uint64(real), np.uint64(width)):
                 panel[into + j] = 0
             place += width
-
-
-@jit
-def pack(W: Any, taps: Any, filters: Any, outputs: int, first: int, last: int) -> None:
-    """Write the panels ``first`` to ``last`` of filters W (in, out, taps), with any strides; the rest stays as it is.
-
-    A panel's rows are in the order (taps, in), for the ``taps`` that are named; ``outputs`` are whole vectors.
-    """
-    lanes = REGISTERS.bytes // W.itemsize
-    inputs, count, _ = W.shape
-    for panel in range(first, last):
-        left = panel * WIDEST * lanes
-        width = min(WIDEST * lanes, outputs - left)
-        step = max(1, PACKED // len(taps))
-        for block in range(0, inputs, step):
-            held = np.uint64(min(step, inputs - block))
-            for o in range(min(width, count - left)):
-                for t in range(len(taps)):
-                    at, into = left + o, (left * len(taps) + t * width) * inputs + block * width + o
-                    place, row, tap = np.uint64(into), np.uint64(width), taps[t]
-                    for c in range(held):
-                        filters[place + c * row] = W[np.uint64(block) + c, at, tap]
 
 
 @jit

@@ -11,10 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
-from kusari_numpy.compiled.vectors import Writer, lanes_of, operands
+from kusari_numpy.compiled.vectors import Writer, each_vector, lanes_of, operands
 
 Matrix = tuple[tuple[float, ...], ...]
 
@@ -47,14 +46,13 @@ def both_sides(matrix: Matrix, finish: bool = False) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             names = "x at x_pitches y to y_pitches channels bias floor"
             values = operands(context, builder, names, signature.args, arguments)
-            number = context.get_value_type(x.dtype)
-            lanes = lanes_of(x.dtype)
-            zero, one, width = (cgutils.intp_t(n) for n in (0, 1, lanes))
-            vectors = builder.mul(builder.udiv(values["channels"], width), width)
-            for first, last, step, count in ((zero, vectors, width, lanes), (vectors, values["channels"], one, 1)):
-                writer = Writer(builder, number, count)
-                with cgutils.for_range_slice(builder, first, last, step) as (channel, _):
-                    _Transform(writer, values, matrix, finish).write(channel)
+            each_vector(
+                builder,
+                context.get_value_type(x.dtype),
+                lanes_of(x.dtype),
+                values["channels"],
+                lambda writer, channel: _Transform(writer, values, matrix, finish).write(channel),
+            )
             return context.get_dummy_value()
 
         return signature, generate

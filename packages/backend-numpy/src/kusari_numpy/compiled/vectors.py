@@ -6,6 +6,7 @@ apart. Where that decides how fast a loop is, it is written here instead.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from llvmlite import binding, ir
@@ -79,6 +80,11 @@ class Writer:
         first = self.builder.insert_element(undefined, number, ir.Constant(ir.IntType(32), 0))
         return self.builder.shuffle_vector(first, undefined, ir.Constant(zeros, [0] * self.lanes))
 
+    def interleave(self, x: Any, y: Any, first: int) -> Any:
+        """Return x[first], y[first], x[first + 1], … up to a whole vector."""
+        numbers = [place for lane in range(first, first + self.lanes // 2) for place in (lane, self.lanes + lane)]
+        return self.builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), numbers))
+
     def multiply_add(self, x: Any, y: Any, z: Any) -> Any:
         """Return x y + z."""
         kind = ir.FunctionType(self.vector, [self.vector] * 3)
@@ -111,3 +117,11 @@ def operands(context: Any, builder: Any, names: str, kinds: Any, values: Any) ->
 def lanes_of(number: Any) -> int:
     """Return how many numbers of a numba dtype are in a vector."""
     return REGISTERS.bytes // (int(number.bitwidth) // 8)
+
+
+def each_vector(builder: Any, number: Any, lanes: int, count: Any, write: Callable[[Writer, Any], None]) -> None:
+    """Write a loop over whole vectors of numbers, and one over those that are left: ``write(writer, place)`` each."""
+    whole = builder.mul(builder.udiv(count, count.type(lanes)), count.type(lanes))
+    for first, last, width in ((count.type(0), whole, lanes), (whole, count, 1)):
+        with cgutils.for_range_slice(builder, first, last, count.type(width)) as (place, _):
+            write(Writer(builder, number, width), place)

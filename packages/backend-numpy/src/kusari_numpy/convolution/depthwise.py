@@ -11,7 +11,7 @@ from kusari.backend import Backend
 from kusari.kernels.activation import RELU
 from kusari.kernels.conv import Convolution, ConvolutionProblem
 from kusari_numpy.convolution.channels_last import Geometry, HostArray, channels_first_view, channels_last
-from kusari_numpy.convolution.direct import LANES, sum_pixels
+from kusari_numpy.convolution.direct import LANES, DirectConvolution, sum_pixels
 from kusari_numpy.convolution.epilogue import Epilogue
 from kusari_numpy.convolution.passes import Passes, Three
 from kusari_numpy.convolution.places import pixel_runs, source, tap_numbers, tap_places, target
@@ -19,8 +19,8 @@ from kusari_numpy.pieces import PIECE, share
 from kusari_numpy.threads import pool
 from kusari_numpy.workspace import workspace
 
-BLOCK: Final = 2**14
-"""Numbers of gy in a run whose products go to all taps."""
+HELD: Final = 2**16
+"""Numbers that a strip of an image sees: 256 KiB of float32, which stay in cache."""
 
 
 class DepthwiseConvolution(Convolution):
@@ -36,15 +36,9 @@ class DepthwiseConvolution(Convolution):
     @classmethod
     def accepts(cls, problem: ConvolutionProblem) -> bool | str:
         """Take as many groups as channels, in and out, of up to three axes."""
-        if problem.dtype not in (np.float32, np.float64):
-            return f"compiled for float32 and float64, not {problem.dtype}"
         if problem.groups < 2 or problem.W[1] != 1 or problem.W[0] != problem.groups:
             return "not one filter for each channel"
-        if len(problem.window.size) > 3:
-            return f"{len(problem.window.size)} spatial axes; the loops are written for one to three"
-        if 0 in problem.y or 0 in problem.x:
-            return "nothing to compute"
-        return True
+        return DirectConvolution.accepts(problem)
 
     def forward(self, x: HostArray, W: HostArray, b: HostArray | None) -> HostArray:  # type: ignore[override]
         """Return y (N, C, *out)."""
@@ -65,19 +59,17 @@ class DepthwiseConvolution(Convolution):
         from kusari_numpy.compiled.depthwise import add_gradient
 
         rows, one, channels = channels_last(gy), self.there.passes[0], self.problem.groups
-        shape = (1, *self.there.bordered, channels)
+        strips, shape = _strips(self.there, channels)
         seen = source(one, self.there, shape)
-        runs, (step, _) = pixel_runs(seen, (1, *rows.shape[1:]), max(1, BLOCK // channels))
+        runs, (step, _) = pixel_runs(seen, (1, *rows.shape[1:]), None)
         taps, zero = np.array(tap_places(one, shape)), np.zeros(channels, gy.dtype)
         totals = np.zeros((LANES, len(taps) * channels), gy.dtype)
-
-        images, g = channels_last(x), rows.reshape(len(rows), -1)
+        images, g, count = channels_last(x), rows.reshape(len(rows), -1), len(x) * strips[0]
 
         def work(lane: int) -> None:
             bordered = workspace("bordered", shape, gy.dtype)
-            first, last = lane * len(x) // LANES, (lane + 1) * len(x) // LANES
-            operands = (images, bordered, self.there.before, taps, g, runs, step, totals[lane], zero)
-            add_gradient(*operands, first, last)
+            operands = (images, bordered, self.there.before, strips, taps, g, runs, step, totals[lane], zero)
+            add_gradient(*operands, lane * count // LANES, (lane + 1) * count // LANES)
 
         pool().run(work, LANES)
         gradient = totals.sum(axis=0).reshape(len(taps), channels)
@@ -90,13 +82,14 @@ class DepthwiseConvolution(Convolution):
     def _convolve(
         self, x: HostArray, passes: Passes, size: Three, W: HostArray, b: HostArray | None, rectify: bool
     ) -> HostArray:
-        """Return (N, *size, C), image by image: a border is put around each while it is in cache."""
+        """Return (N, *size, C), strip by strip: a border is put around what each sees while it is in cache."""
         from kusari_numpy.compiled.depthwise import convolve
 
-        shape, channels = (1, *passes.bordered, len(W)), len(W)
+        channels = len(W)
         y = (np.empty if passes.complete else np.zeros)((len(x), *size, channels), x.dtype)
         if not passes.passes:
             return y  # no pixel sees anything
+        strips, shape = _strips(passes, channels)
         bias = np.zeros(channels, x.dtype) if b is None else np.ascontiguousarray(b)
         floor = x.dtype.type(0 if rectify else -math.inf)
         images, windows = channels_last(x), W.reshape(channels, -1)
@@ -112,7 +105,21 @@ class DepthwiseConvolution(Convolution):
 
         def work(first: int, last: int) -> None:
             bordered = workspace("bordered", shape, x.dtype)
-            convolve(images, bordered, passes.before, found, y, bias, floor, first, last)
+            convolve(images, bordered, passes.before, strips, found, y, bias, floor, first, last)
 
-        share(work, len(x), max(math.prod(shape[1:]) * windows.shape[1] // 4, PIECE // 4))
+        share(work, len(x) * strips[0], max(math.prod(shape[1:]) * windows.shape[1] // 4, PIECE // 4))
         return y
+
+
+def _strips(passes: Passes, channels: int) -> tuple[tuple[int, int, int], tuple[int, int, int, int, int]]:
+    """Return (strips of an image, lines of pixels in each, from what one line sees to the next), and what one sees.
+
+    A volume is one strip.
+    """
+    depth, seen, width = passes.bordered
+    height, step = max(one.grid[1] for one in passes.passes), passes.passes[0].axes[1].step
+    reach = seen - (height - 1) * step
+    lines = height
+    if depth == 1:
+        lines = min(height, max(1, (HELD // (width * channels) - reach) // step + 1))
+    return (-(-height // lines), lines, step), (1, depth, (lines - 1) * step + reach, width, channels)

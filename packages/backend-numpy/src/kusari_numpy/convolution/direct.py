@@ -20,7 +20,7 @@ from kusari_numpy.convolution.places import (
     segments,
     shifted,
     source,
-    tap_numbers,
+    tap_order,
     target,
 )
 from kusari_numpy.pieces import share
@@ -107,16 +107,27 @@ class DirectConvolution(Convolution):
         return made
 
     def _pack_there(self, W: HostArray) -> list[list[HostArray]]:
-        groups = [group.transpose(1, 0, 2) for group in self._filters(W)]
-        return [[_pack(group, tap_numbers(one, self.geometry)) for group in groups] for one in self.there.passes]
+        outputs, inputs, taps = self._filters(W)
+        return self._packed(W, self.there, (inputs, outputs), (taps, inputs * taps))
 
     def _pack_back(self, W: HostArray) -> list[list[HostArray]]:
-        groups = self._filters(W)
-        return [[_pack(group, tap_numbers(one, self.geometry)) for group in groups] for one in self.back.passes]
+        outputs, inputs, taps = self._filters(W)
+        return self._packed(W, self.back, (outputs, inputs), (inputs * taps, taps))
 
-    def _filters(self, W: HostArray) -> list[HostArray]:
-        """Return each group's filters (O, C, taps)."""
-        return list(W.reshape(self.problem.groups, -1, W.shape[1], self.geometry.taps))
+    def _filters(self, W: HostArray) -> tuple[int, int, int]:
+        """Return (O, C, taps) of a group's filters."""
+        return len(W) // self.problem.groups, W.shape[1], self.geometry.taps
+
+    def _packed(
+        self, W: HostArray, passes: Passes, size: tuple[int, int], steps: tuple[int, int]
+    ) -> list[list[HostArray]]:
+        """Return the panels of each pass and group: (in, out) channels, and the distances between them."""
+        flat, length = np.ascontiguousarray(W).reshape(-1), W.size // self.problem.groups
+        begins = range(0, W.size, length)
+        return [
+            [_pack(flat, begin, size, steps, tap_order(one, self.geometry)) for begin in begins]
+            for one in passes.passes
+        ]
 
 
 class Made(NamedTuple):
@@ -145,16 +156,16 @@ def enclose(x: HostArray, passes: Passes) -> HostArray:
     return bordered
 
 
-def _pack(filters: HostArray, taps: HostArray) -> HostArray:
-    """Return the panels of filters (in, out, taps) that a pass needs."""
-    from kusari_numpy.compiled.direct import pack
+def _pack(W: HostArray, begin: int, size: tuple[int, int], steps: tuple[int, int], order: HostArray) -> HostArray:
+    """Return the panels that a pass needs of a group's filters; see `kusari_numpy.compiled.panels.pack`."""
+    from kusari_numpy.compiled.panels import pack
     from kusari_numpy.compiled.vectors import WIDEST, whole
 
-    inputs, outputs = filters.shape[0], whole(filters.shape[1], filters.dtype)
-    make = np.empty if outputs == filters.shape[1] else np.zeros
-    packed = make(len(taps) * inputs * outputs, filters.dtype)
-    panels = -(-outputs // whole(1, filters.dtype) // WIDEST)
-    share(lambda a, b: pack(filters, taps, packed, outputs, a, b), panels, len(packed) // panels)
+    inputs, outputs = size
+    padded = whole(outputs, W.dtype)
+    packed = np.empty(int((order >= 0).sum()) * inputs * padded, W.dtype)
+    panels = -(-padded // whole(1, W.dtype) // WIDEST)
+    share(lambda a, b: pack(W, begin, steps, order, size, a, b, packed), panels, len(packed) // panels)
     return packed
 
 

@@ -55,6 +55,14 @@ def tap_numbers(one: Pass, geometry: Geometry) -> HostArray:
     return np.array([(d * kh + h) * kw + w for _, (d, h, w) in one.taps])
 
 
+def tap_order(one: Pass, geometry: Geometry) -> HostArray:
+    """Return the number among a pass's taps of each of the window's; −1 for those that it does without."""
+    order = np.full(geometry.taps, -1)
+    kept = tap_numbers(one, geometry)
+    order[kept] = np.arange(len(kept))
+    return order
+
+
 def tap_places(one: Pass, shape: tuple[int, ...]) -> list[int]:
     """Return each tap's distance in memory."""
     _, *pitches = _pitches(shape)
@@ -73,6 +81,11 @@ def segments(one: Pass, shape: tuple[int, ...], groups: int = 1) -> HostArray:
             else:
                 runs.append([place + begin, tap * channels + begin, length])
     return np.array(runs, np.int64)
+
+
+def one_run(channels: int) -> HostArray:
+    """Return the segments of a 1×1 window."""
+    return np.array([[begin, begin, min(LONGEST, channels - begin)] for begin in range(0, channels, LONGEST)])
 
 
 def filter_places(shape: tuple[int, ...], one: Pass, channels: int, outputs: int) -> tuple[HostArray, HostArray]:

@@ -12,7 +12,7 @@ from kusari.kernels.activation import RELU
 from kusari.kernels.conv import ConvolutionProblem, MLPConvolution, MLPConvolutionProblem
 from kusari_numpy.convolution.channels_last import HostArray, channels_first_view, channels_last, transposed
 from kusari_numpy.convolution.direct import LANES, DirectConvolution, blocks, enclose
-from kusari_numpy.convolution.places import filter_places, grid_of_rows, pixel_runs, segments, source
+from kusari_numpy.convolution.places import filter_places, grid_of_rows, one_run, pixel_runs, segments, source
 from kusari_numpy.threads import pool
 from kusari_numpy.workspace import workspace
 
@@ -82,7 +82,7 @@ class RowsMLPConvolution(MLPConvolution):
                     some = out[pixels[0] : pixels[1]] if kept else out
                     activated: Any = self.problem.activation.apply(self.backend, some)
                     some[...] = activated
-                rows, seen, runs = out, made, _one_run(self.widths[layer])
+                rows, seen, runs = out, made, one_run(self.widths[layer])
 
         pool().run(work, len(self.pieces))
         return self._image(outputs[-1], self.widths[-1]), outputs[:-1] if self.problem.keep else None
@@ -195,7 +195,7 @@ class _StackGradient:
         else:
             below = workspace(f"layer {layer}", (count, width), g.dtype)
         convolve(
-            g.reshape(-1), grid_of_rows(count, g.shape[1]), self.panels[layer - 1], _one_run(self.plan.widths[layer]),
+            g.reshape(-1), grid_of_rows(count, g.shape[1]), self.panels[layer - 1], one_run(self.plan.widths[layer]),
             below.reshape(-1), grid_of_rows(count, width), (0, count), _all_vectors(width, g.dtype),
             np.zeros(width, g.dtype), g.dtype.type(-math.inf), *blocks(g.shape[1], g.dtype),
         )  # fmt: skip
@@ -206,11 +206,6 @@ def _grid_shape(plan: RowsMLPConvolution) -> tuple[int, int, int, int]:
     """Return (N, D, H, W) of the output."""
     d, h, w = plan.layers[0].geometry.out
     return plan.problem.x[0], d, h, w
-
-
-def _one_run(channels: int) -> HostArray:
-    """Return the segments of a 1×1 window."""
-    return np.array([[begin, begin, min(1024, channels - begin)] for begin in range(0, channels, 1024)])
 
 
 def _all_vectors(width: int, dtype: Any) -> tuple[int, int]:

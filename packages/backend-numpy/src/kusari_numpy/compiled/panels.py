@@ -1,0 +1,79 @@
+"""Panels: filters in the order in which tiles read them.
+
+A panel holds as many output channels as a tile is wide, in rows of its own: one for each tap of the window and input
+channel. Where memory lies the other way round, squares of it are transposed in registers.
+
+A million float32 numbers, one thread: copied 0.3 ms, transposed 0.5; 5 ms by loops over numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kusari_numpy.compiled.options import jit
+from kusari_numpy.compiled.turn import turn
+from kusari_numpy.compiled.vectors import REGISTERS, WIDEST
+
+
+@jit
+def pack(
+    W: Any, at: int, steps: tuple[int, int], order: Any, size: tuple[int, int], first: int, last: int, panels: Any
+) -> None:
+    """Write the panels ``first`` to ``last`` of filters W (in, out, taps).
+
+    Args:
+        W: Flat.
+        at: Where the filters begin.
+        steps: From one input channel to the next and from one output channel to the next; taps lie side by side.
+        order: Each tap's number among a panel's, −1 for those that are left out.
+        size: Input and output channels.
+        first: The first panel that is written.
+        last: The one after the last.
+        panels: Where all panels go, one after the other; zeros fill the last vector.
+    """
+    lanes = REGISTERS.bytes // W.itemsize
+    inputs, outputs = size
+    reach = inputs * (order >= 0).sum()
+    for panel in range(first, last):
+        left = panel * WIDEST * lanes
+        real = min(WIDEST * lanes, outputs - left)
+        width = -(-real // lanes) * lanes
+        into = panels[left * reach : left * reach + width * reach]
+        if steps[1] == 1:
+            _copy_rows(W, at + left, steps[0], inputs, real, width, into)
+        else:
+            _turn_rows(W, at + left * steps[1], steps, order, inputs, real, width, into)
+        for row in range(reach):
+            for j in range(real, width):
+                into[row * width + j] = 0
+
+
+@jit
+def _copy_rows(W: Any, at: int, step: int, rows: int, real: int, width: int, panel: Any) -> None:
+    for row in range(rows):
+        source, into = np.uint64(at + row * step), np.uint64(row * width)
+        for j in range(np.uint64(real)):
+            panel[into + j] = W[source + j]
+
+
+@jit
+def _turn_rows(
+    W: Any, at: int, steps: tuple[int, int], order: Any, inputs: int, real: int, width: int, panel: Any
+) -> None:
+    """Transpose what lies side by side: taps, and input channels where they come next."""
+    lanes = REGISTERS.bytes // W.itemsize
+    taps = len(order)
+    channels = inputs if steps[0] == taps else 1  # in one run
+    places = np.empty(channels * taps, np.int64)
+    for channel in range(channels):
+        for tap in range(taps):
+            row = order[tap] * inputs + channel
+            places[channel * taps + tap] = row * width if order[tap] >= 0 else -1
+    for channel in range(0, inputs, channels):
+        for column in range(0, real, lanes):
+            source, across = at + channel * steps[0] + column * steps[1], min(lanes, real - column)
+            for run in range(0, len(places), lanes):
+                count = min(lanes, len(places) - run)
+                turn(W, source + run, steps[1], panel, channel * width + column, places, run, count, across)

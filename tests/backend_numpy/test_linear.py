@@ -1,0 +1,88 @@
+"""Matrix products by tiles, against float64 products of NumPy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from kusari.backend import get_backend
+
+pytest.importorskip("numba", reason="tiles are compiled: needs kusari-backend-numpy[fast]")
+
+from kusari_numpy.kernels import linear
+from kusari_numpy.threads import get_num_threads, set_num_threads
+
+LAYOUTS = ("rows", "columns", "gaps")
+
+
+def matrix(random: np.random.Generator, rows: int, columns: int, layout: str, dtype: str) -> np.ndarray[Any, Any]:
+    """Return a random matrix that lies in memory as ``layout`` says."""
+    if layout == "columns":
+        return random.standard_normal((columns, rows)).astype(dtype).T
+    made = random.standard_normal((rows, columns * (2 if layout == "gaps" else 1))).astype(dtype)
+    return made[:, ::2] if layout == "gaps" else made
+
+
+def check(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return the product, compared with float64's."""
+    y = linear.tiles_product(get_backend("numpy"), a, b)
+    exact = a.astype("f8") @ b.astype("f8")
+    assert y.dtype == a.dtype
+    assert y.flags.c_contiguous
+    # A sum of K products, each of numbers around 1, rounds at most K times at half a unit.
+    bound = a.shape[1] * np.finfo(a.dtype).eps * (np.abs(a).astype("f8") @ np.abs(b)).max()
+    np.testing.assert_allclose(y, exact, rtol=0, atol=bound)
+    return y
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    shape=st.tuples(*[st.integers(1, 140)] * 3),
+    layouts=st.tuples(*[st.sampled_from(LAYOUTS)] * 2),
+    dtype=st.sampled_from(["f4", "f8"]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_any_shape_and_layout(shape: tuple[int, int, int], layouts: tuple[str, str], dtype: str, seed: int) -> None:
+    random, (rows, depth, columns) = np.random.default_rng(seed), shape
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(linear, "SMALLEST", 0)
+        check(matrix(random, rows, depth, layouts[0], dtype), matrix(random, depth, columns, layouts[1], dtype))
+
+
+@pytest.mark.parametrize("shape", [(100, 784, 1000), (1, 3000, 300), (700, 33, 65), (5, 70000, 3), (1000, 100, 784)])
+@pytest.mark.parametrize("layouts", [("rows", "rows"), ("rows", "columns"), ("columns", "rows")])
+def test_large_products_are_the_same_with_any_number_of_threads(
+    shape: tuple[int, int, int], layouts: tuple[str, str]
+) -> None:
+    random, (rows, depth, columns) = np.random.default_rng(0), shape
+    a, b = matrix(random, rows, depth, layouts[0], "f4"), matrix(random, depth, columns, layouts[1], "f4")
+    before = get_num_threads()
+    try:
+        made = []
+        for number in (1, 3):
+            set_num_threads(number)
+            made.append(check(a, b))
+    finally:
+        set_num_threads(before)
+    np.testing.assert_array_equal(*made)
+
+
+def test_nan_and_infinity_pass() -> None:
+    a, b = np.ones((64, 64), "f4"), np.ones((64, 96), "f4")
+    a[3, 5], a[60, 1], b[7, 90] = np.nan, np.inf, -np.inf
+    expected = np.full((64, 96), 64, "f4")
+    expected[3], expected[60], expected[:, 90] = np.nan, np.inf, -np.inf
+    expected[3, 90] = expected[60, 90] = np.nan
+    np.testing.assert_array_equal(linear.tiles_product(get_backend("numpy"), a, b), expected)
+
+
+def test_read_only_operands_and_batches() -> None:
+    random = np.random.default_rng(0)
+    a, b = random.standard_normal((3, 80, 80)), random.standard_normal((80, 80))
+    a.flags.writeable = b.flags.writeable = False
+    check(a[0], b)
+    np.testing.assert_array_equal(linear.tiles_product(get_backend("numpy"), a, b), a @ b)
