@@ -87,7 +87,7 @@ def convolve(
 @jit
 def filter_gradient(
     x: Any, rows: Any, count: int, g: Any, lines: Any, steps: tuple[int, int], gradient: Any, targets: Any,
-    nothing: Any, outputs: int, per_block: int, add: bool,
+    nothing: Any, outputs: int, per_block: int, add: bool, panel: Any,
 ) -> None:  # fmt: skip
     """gradient[targets[row], :] = Σ x[rows[row] + …] g over all pixels, for ``count`` rows; or += with ``add``.
 
@@ -105,11 +105,11 @@ def filter_gradient(
         outputs: O.
         per_block: Lines that go by before the next block, for all rows: they stay in cache.
         add: Keep what gradient holds.
+        panel: Scratch memory for a block's columns of g, as many as the widest tile has.
     """
     lanes = REGISTERS.bytes // x.itemsize
     vectors = len(nothing) // lanes
     lowest = x.dtype.type(-np.inf)
-    panel = np.empty(per_block * lines[:, 2].max() * WIDEST * lanes, x.dtype)
     for begin in range(0, len(lines), per_block):
         some = lines[begin : begin + per_block].copy()
         for vector in range(0, vectors, WIDEST):

@@ -19,11 +19,13 @@ HEIGHTS: Final = REGISTERS.rows
 DEEPEST: Final = 512
 """Rows of a panel: those of a that meet it, as many as a tile has, stay in the L1 cache."""
 HELD: Final = 2**17
-"""Numbers of panels that all rows of a go by before the next ones: 512 KiB of float32."""
+"""Numbers of panels, which stay in the L2 cache: 512 KiB of float32, and at least one panel."""
 
 
 @jit
-def multiply(a: Any, pitch: int, b: Any, steps: tuple[int, int], y: Any, columns: int, depth: int, part: Any) -> None:
+def multiply(
+    a: Any, pitch: int, b: Any, steps: tuple[int, int], y: Any, columns: int, depth: int, part: Any, packed: Any
+) -> None:
     """Compute rows and columns of y = a b.
 
     Args:
@@ -35,6 +37,7 @@ def multiply(a: Any, pitch: int, b: Any, steps: tuple[int, int], y: Any, columns
         columns: N.
         depth: K.
         part: The first row of y that is computed and that after the last, and likewise of panels.
+        packed: Scratch memory for panels that all rows of a go by before the next ones: HELD numbers.
     """
     lanes = REGISTERS.bytes // a.itemsize
     across = WIDEST * lanes
@@ -44,9 +47,8 @@ def multiply(a: Any, pitch: int, b: Any, steps: tuple[int, int], y: Any, columns
         rows[row] = min(first + row, last - 1)
     sources, targets = rows * pitch, rows * columns
     deep = min(depth, DEEPEST)
-    together = min(end - begin, max(1, HELD // (deep * across)))
+    together = len(packed) // (deep * across)
     one = np.zeros(1, np.int64)  # the only tap's number
-    packed = np.empty(together * deep * across, a.dtype)
     for some in range(begin, end, together):
         count = min(together, end - some)
         for k in range(0, depth, DEEPEST):

@@ -17,7 +17,7 @@ from kusari_numpy.convolution.passes import Passes, Three
 from kusari_numpy.convolution.places import pixel_runs, source, tap_numbers, tap_places, target
 from kusari_numpy.pieces import PIECE, share
 from kusari_numpy.threads import pool
-from kusari_numpy.workspace import workspace
+from kusari_numpy.workspace import aligned_empty, aligned_zeros, workspace
 
 HELD: Final = 2**16
 """Numbers that a strip of an image sees: 256 KiB of float32, which stay in cache."""
@@ -86,7 +86,8 @@ class DepthwiseConvolution(Convolution):
         from kusari_numpy.compiled.depthwise import convolve
 
         channels = len(W)
-        y = (np.empty if passes.complete else np.zeros)((len(x), *size, channels), x.dtype)
+        make = aligned_empty if passes.complete else aligned_zeros
+        y = make((len(x), *size, channels), x.dtype)
         if not passes.passes:
             return y  # no pixel sees anything
         strips, shape = _strips(passes, channels)

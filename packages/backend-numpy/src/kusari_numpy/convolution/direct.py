@@ -25,7 +25,7 @@ from kusari_numpy.convolution.places import (
 )
 from kusari_numpy.pieces import share
 from kusari_numpy.threads import pool
-from kusari_numpy.workspace import workspace
+from kusari_numpy.workspace import aligned_empty, aligned_zeros, workspace
 
 LANES: Final = 4
 """In so many parts are the gradients of filters computed, whatever the number of threads: the sums do not vary."""
@@ -163,7 +163,7 @@ def _pack(W: HostArray, begin: int, size: tuple[int, int], steps: tuple[int, int
 
     inputs, outputs = size
     padded = whole(outputs, W.dtype)
-    packed = np.empty(int((order >= 0).sum()) * inputs * padded, W.dtype)
+    packed = aligned_empty((int((order >= 0).sum()) * inputs * padded,), W.dtype)
     panels = -(-padded // whole(1, W.dtype) // WIDEST)
     share(lambda a, b: pack(W, begin, steps, order, size, a, b, packed), panels, len(packed) // panels)
     return packed
@@ -176,7 +176,8 @@ def convolve(images: HostArray, passes: Passes, filters: list[list[HostArray]], 
     each = made.channels // made.groups
     # A group's last vector may reach into the next group, which is computed later, or out of the last one.
     spare = whole(each, images.dtype) - each
-    y = (np.empty if passes.complete else np.zeros)((len(images), *made.size, made.channels + spare), images.dtype)
+    make = aligned_empty if passes.complete else aligned_zeros
+    y = make((len(images), *made.size, made.channels + spare), images.dtype)
     for one, panels in zip(passes.passes, filters, strict=True):
         _convolve(
             images, source(one, passes, images.shape), segments(one, images.shape, made.groups), panels, y, one, made
@@ -232,7 +233,7 @@ def filter_gradient(images: HostArray, passes: Passes, gy: HostArray, groups: in
     # Lanes of images read everything once, and write the gradient four times; parts of the rows the other way round.
     lanes = LANES if 4 * groups * len(rows) * padded <= images.size + gy.size else 1
     parts = min(LANES // lanes, len(rows))
-    gradient = np.zeros((lanes, groups, len(rows), padded), gy.dtype)
+    gradient = aligned_zeros((lanes, groups, len(rows), padded), gy.dtype)
     nothing = np.zeros(padded, gy.dtype)
     per_block = max(1, block // int(runs[0, 2]))
     x, g = images.reshape(-1), gy.reshape(-1)
@@ -247,11 +248,19 @@ def filter_gradient(images: HostArray, passes: Passes, gy: HostArray, groups: in
             total = gradient[lane, group].reshape(-1)
             if len(lines):
                 count = len(rows[some])
-                compiled(x, tables[0], count, g, lines, steps, total, tables[1], nothing, each, per_block, False)
+                panel = panel_for(per_block, lines, g.dtype)
+                compiled(x, tables[0], count, g, lines, steps, total, tables[1], nothing, each, per_block, False, panel)
 
     pool().run(work, lanes * parts)
     summed = gradient[0] if lanes == 1 else gradient.sum(axis=0)
     return np.ascontiguousarray(summed[..., :each])
+
+
+def panel_for(per_block: int, lines: HostArray, dtype: np.dtype[Any]) -> HostArray:
+    """Return scratch memory for the columns of a block of lines that go by a tile."""
+    from kusari_numpy.compiled.vectors import WIDEST, whole
+
+    return workspace("panel", (per_block * int(lines[:, 2].max()) * WIDEST * whole(1, dtype),), dtype)
 
 
 def _pieces(pixels: int, vectors: int, filters: int, apart: bool) -> list[tuple[tuple[int, int], tuple[int, int]]]:

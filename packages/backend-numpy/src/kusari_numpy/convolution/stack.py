@@ -11,10 +11,10 @@ from kusari.backend import Backend
 from kusari.kernels.activation import RELU
 from kusari.kernels.conv import ConvolutionProblem, MLPConvolution, MLPConvolutionProblem
 from kusari_numpy.convolution.channels_last import HostArray, channels_first_view, channels_last, transposed
-from kusari_numpy.convolution.direct import LANES, DirectConvolution, blocks, enclose
+from kusari_numpy.convolution.direct import LANES, DirectConvolution, blocks, enclose, panel_for
 from kusari_numpy.convolution.places import filter_places, grid_of_rows, one_run, pixel_runs, segments, source
 from kusari_numpy.threads import pool
-from kusari_numpy.workspace import workspace
+from kusari_numpy.workspace import aligned_empty, aligned_zeros, workspace
 
 SIZE: Final = 2**17
 """Numbers that a piece of the images should have in all layers: 512 KiB of float32, a part of a core's L2 cache."""
@@ -60,7 +60,7 @@ class RowsMLPConvolution(MLPConvolution):
         filters = [layer.filters_there(W)[0][0] for layer, W in zip(self.layers, weights[::2], strict=True)]
         shifts = [_lengthened(b, width) for b, width in zip(weights[1::2], widths, strict=True)]
         scratch = 0 if self.problem.keep else len(widths) - 1  # so many layers' outputs are not kept
-        outputs = [np.empty((self.pixels, width), x.dtype) for width in widths[scratch:]]
+        outputs = [aligned_empty((self.pixels, width), x.dtype) for width in widths[scratch:]]
         first_runs = segments(self.there.passes[0], images.shape)
         rectify = self.problem.activation == RELU
 
@@ -131,7 +131,7 @@ class _StackGradient:
         dtype = gy.dtype
         self.widths = [whole(width, dtype) for width in plan.widths]
         self.last = _whole_rows(channels_last(gy).reshape(-1, plan.widths[-1]), self.widths[-1])
-        self.first = np.empty((plan.pixels, self.widths[0]), dtype) if len(self.widths) > 1 else self.last
+        self.first = aligned_empty((plan.pixels, self.widths[0]), dtype) if len(self.widths) > 1 else self.last
         self.panels = [layer.filters_back(W)[0][0] for layer, W in zip(plan.layers[1:], weights[2::2], strict=True)]
         self.places = []
         for layer, width in enumerate(self.widths):
@@ -139,7 +139,7 @@ class _StackGradient:
             tables = filter_places(shape, plan.layers[layer].there.passes[0], shape[-1], width)
             self.places.append([np.pad(table, (0, TALLEST), mode="edge") for table in tables])
         self.filters = [
-            np.zeros((LANES, len(rows) - TALLEST, width), dtype)
+            aligned_zeros((LANES, len(rows) - TALLEST, width), dtype)
             for (rows, _), width in zip(self.places, self.widths, strict=True)
         ]
         self.biases = [np.zeros((LANES, width), dtype) for width in self.widths]
@@ -183,7 +183,7 @@ class _StackGradient:
         total = self.filters[layer][lane]
         nothing = np.zeros(self.widths[layer], g.dtype)
         operands = (x.reshape(-1), rows, len(total), g.reshape(-1), runs, steps, total.reshape(-1), targets, nothing)
-        filter_gradient(*operands, len(nothing), len(runs), True)
+        filter_gradient(*operands, len(nothing), len(runs), True, panel_for(len(runs), runs, g.dtype))
 
     def _through(self, layer: int, g: HostArray, first: int, last: int) -> HostArray:
         """Return the gradient after the layer below, from that after this layer's product."""

@@ -18,7 +18,7 @@ from kusari_numpy.convolution.direct import LANES, sum_pixels
 from kusari_numpy.convolution.epilogue import Epilogue
 from kusari_numpy.pieces import share
 from kusari_numpy.threads import pool
-from kusari_numpy.workspace import workspace
+from kusari_numpy.workspace import aligned_empty, aligned_zeros, workspace
 
 ENVIRONMENT_VARIABLE: Final = "KUSARI_WINOGRAD"
 """0: convolve all windows directly, which is slower and exact to the last digits."""
@@ -133,7 +133,7 @@ def convolve(
     (bias, o), c = channels, image.shape[-1]
     nothing = np.zeros(whole(o, image.dtype), image.dtype)
     tile, down, across, pad = tiling
-    y = np.empty((len(image), *out, o), image.dtype)
+    y = aligned_empty((len(image), *out, o), image.dtype)
     shift = nothing.copy()
     if bias is not None:
         shift[:o] = bias
@@ -174,7 +174,7 @@ def _gradient_by_lanes(images: HostArray, rows: HostArray, strips: int, tiling: 
     from kusari_numpy.compiled.winograd import PLACES, add_gradient, gradient_to_patches, row_length, to_patches
 
     (tile, down, across, pad), c = tiling, images.shape[-1]
-    totals = np.zeros((LANES, PLACES, row_length(c * o, rows.dtype)), rows.dtype)
+    totals = aligned_zeros((LANES, PLACES, row_length(c * o, rows.dtype)), rows.dtype)
     nothing = np.zeros(o, rows.dtype)
     step = _strips_at_once(strips, across, c, o)
 
@@ -245,7 +245,7 @@ def _image(x: HostArray) -> HostArray:
 
 def _transformed(W: HostArray) -> HostArray:
     """Return U = G w Gᵀ."""
-    return _transform(_windows_there(W), np.empty)
+    return _transform(_windows_there(W), aligned_empty)
 
 
 def _transformed_once(W: HostArray) -> HostArray:
@@ -255,7 +255,7 @@ def _transformed_once(W: HostArray) -> HostArray:
 
 def _transformed_mirrored(W: HostArray) -> HostArray:
     """Return U of the mirrored filters."""
-    return _transform(_windows_back(W), np.empty)
+    return _transform(_windows_back(W), aligned_empty)
 
 
 def _transformed_mirrored_once(W: HostArray) -> HostArray:

@@ -89,7 +89,7 @@ def _cost(a: Matrix, b: Matrix) -> float:
 
 
 def _multiply(a: Matrix, b: Matrix, y: HostArray) -> None:
-    from kusari_numpy.compiled.product import multiply
+    from kusari_numpy.compiled.product import HELD, multiply
     from kusari_numpy.compiled.vectors import WIDEST, whole
 
     (rows, depth), columns = a.shape, b.shape[1]
@@ -100,7 +100,12 @@ def _multiply(a: Matrix, b: Matrix, y: HostArray) -> None:
     panels = -(-columns // whole(1, y.dtype) // WIDEST)
     pieces = _pieces(rows, panels, rows * depth * columns)
     result = y.reshape(-1)
-    pool().run(lambda piece: multiply(flat, pitch, b.flat, b.steps, result, columns, depth, pieces[piece]), len(pieces))
+
+    def work(piece: int) -> None:
+        packed = workspace("panels", (HELD,), y.dtype)
+        multiply(flat, pitch, b.flat, b.steps, result, columns, depth, pieces[piece], packed)
+
+    pool().run(work, len(pieces))
 
 
 def _pieces(rows: int, panels: int, multiplications: int) -> list[tuple[int, int, int, int]]:

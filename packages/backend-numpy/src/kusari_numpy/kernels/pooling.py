@@ -13,6 +13,7 @@ from kusari.kernels.window import is_channels_last
 from kusari_numpy.compiled_available import compiled_available
 from kusari_numpy.convolution.channels_last import channels_first_copy, channels_first_view, channels_last
 from kusari_numpy.pieces import share
+from kusari_numpy.workspace import aligned_empty
 
 HostArray = np.ndarray[Any, Any]
 
@@ -41,7 +42,7 @@ class Images:
 
     def empty(self, lengths: tuple[int, ...], dtype: Any) -> HostArray:
         """Return new pixels (N, *lengths, C)."""
-        return np.empty((self.problem.x[0], *lengths, self.problem.x[1]), dtype)
+        return aligned_empty((self.problem.x[0], *lengths, self.problem.x[1]), dtype)
 
     def restore(self, pixels: HostArray, spatial: tuple[int, ...]) -> HostArray:
         """Return pixels as (N, C, *spatial), in the memory format of x."""
