@@ -17,6 +17,10 @@ HostArray = np.ndarray[Any, Any]
 
 SMALLEST: Final = 2**18
 """Below so many multiplications BLAS uses one thread, and is as fast."""
+LARGEST: Final = 2**28
+"""From here on BLAS is faster, by a fifth where it has two threads, and the cores are its own for long."""
+FEWEST: Final = 32
+"""With fewer rows or columns on either side packing takes as long as multiplying."""
 PIECE: Final = 2**21
 """Multiplications in a piece of work, at least: 0.05 ms."""
 PIECES: Final = 8
@@ -30,19 +34,12 @@ SHORTEST: Final = 32
 
 
 def tiles_product(backend: Backend, a: HostArray, b: HostArray) -> HostArray:
-    """Return a b by tiles, where there is enough to do; the portable definition's does the rest.
+    """Return a b by tiles where that is no slower than BLAS, and by the portable definition elsewhere.
 
-    BLAS's own threads wait for the next product by spinning, and take the cores from the threads of the other kernels:
-    an MLP's step of 14 ms takes 27 where another pool of threads works in between.
+    BLAS's own threads wait for the next product by spinning, and take the cores from the threads of the kernels in
+    between: on two cores that something else keeps busy, too, an MLP's step of 30 ms on one thread took 121 on two.
     """
-    wanted = (
-        a.ndim == b.ndim == 2
-        and a.dtype == b.dtype
-        and a.dtype in (np.float32, np.float64)
-        and a.dtype.isnative
-        and a.shape[0] * a.shape[1] * b.shape[1] >= SMALLEST
-    )
-    if not wanted:
+    if not _wanted(a, b):
         return product.portable(backend, a, b)
     left, right = Matrix.of(a), Matrix.of(b)
     if _cost(left, right) <= _cost(right.turned, left.turned) + MOVED * a.shape[0] * b.shape[1]:
@@ -52,6 +49,13 @@ def tiles_product(backend: Backend, a: HostArray, b: HostArray) -> HostArray:
     turned = workspace("turned product", (b.shape[1], a.shape[0]), a.dtype)
     _multiply(right.turned, left.turned, turned)
     return _transposed(turned)
+
+
+def _wanted(a: HostArray, b: HostArray) -> bool:
+    if not (a.ndim == b.ndim == 2 and a.dtype == b.dtype and a.dtype in (np.float32, np.float64)):
+        return False
+    rows, depth, columns = *a.shape, b.shape[1]
+    return a.dtype.isnative and min(rows, columns) >= FEWEST and SMALLEST <= rows * depth * columns < LARGEST
 
 
 class Matrix(NamedTuple):
@@ -89,30 +93,34 @@ def _cost(a: Matrix, b: Matrix) -> float:
 
 
 def _multiply(a: Matrix, b: Matrix, y: HostArray) -> None:
-    from kusari_numpy.compiled.product import HELD, multiply
+    from kusari_numpy.compiled.product import DEEPEST, HELD, TURNED, multiply
     from kusari_numpy.compiled.vectors import WIDEST, whole
 
     (rows, depth), columns = a.shape, b.shape[1]
-    flat, pitch = a.flat, a.steps[0]
-    if a.steps[1] != 1:
-        flat = _transposed(a.flat.reshape(depth, rows), workspace("turned matrix", (rows, depth), y.dtype)).reshape(-1)
-        pitch = depth
     panels = -(-columns // whole(1, y.dtype) // WIDEST)
-    pieces = _pieces(rows, panels, rows * depth * columns)
+    pieces = _pieces(rows, panels, rows * depth * columns, by_panels=a.steps[1] == 1)
     result = y.reshape(-1)
 
     def work(piece: int) -> None:
-        packed = workspace("panels", (HELD,), y.dtype)
-        multiply(flat, pitch, b.flat, b.steps, result, columns, depth, pieces[piece], packed)
+        packed, turned = (workspace(slot, (size,), y.dtype) for slot, size in scratch)
+        multiply(a.flat, a.steps, b.flat, b.steps, result, (depth, columns), pieces[piece], packed, turned)
 
+    scratch = (("panels", HELD), ("turned rows", TURNED * DEEPEST))
     pool().run(work, len(pieces))
 
 
-def _pieces(rows: int, panels: int, multiplications: int) -> list[tuple[int, int, int, int]]:
-    """Return ranges of rows and panels that make up all."""
+def _pieces(rows: int, panels: int, multiplications: int, by_panels: bool) -> list[tuple[int, int, int, int]]:
+    """Return ranges of rows and panels that make up all.
+
+    Each packs the panels that it has; where rows are transposed on the way, it is they that should be in one piece.
+    """
     wanted = max(1, min(PIECES, multiplications // PIECE))
-    across = min(panels, wanted)
-    down = max(1, min(wanted // across, rows // ROWS))
+    if by_panels:
+        across = min(panels, wanted)
+        down = max(1, min(wanted // across, rows // ROWS))
+    else:
+        down = max(1, min(rows // ROWS, wanted))
+        across = min(panels, wanted // down)
     return [
         (rows * i // down, rows * (i + 1) // down, panels * j // across, panels * (j + 1) // across)
         for j in range(across)
@@ -120,14 +128,13 @@ def _pieces(rows: int, panels: int, multiplications: int) -> list[tuple[int, int
     ]
 
 
-def _transposed(x: HostArray, y: HostArray | None = None) -> HostArray:
+def _transposed(x: HostArray) -> HostArray:
     """Return the transposed matrix in dense memory."""
     from kusari_numpy.compiled.product import transpose
     from kusari_numpy.compiled.vectors import whole
 
     columns, rows = x.shape
-    if y is None:
-        y = np.empty((rows, columns), x.dtype)
+    y = np.empty((rows, columns), x.dtype)
     if columns < SHORTEST:
         np.copyto(y, x.T)
         return y
