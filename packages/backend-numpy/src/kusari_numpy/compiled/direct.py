@@ -85,64 +85,6 @@ def convolve(
 
 
 @jit
-def filter_gradient(
-    x: Any, rows: Any, count: int, g: Any, lines: Any, steps: tuple[int, int], gradient: Any, targets: Any,
-    nothing: Any, outputs: int, per_block: int, add: bool, panel: Any,
-) -> None:  # fmt: skip
-    """gradient[targets[row], :] = Σ x[rows[row] + …] g over all pixels, for ``count`` rows; or += with ``add``.
-
-    Args:
-        x: Bordered images, flat.
-        rows: Where in x each tap's channels lie, seen from a window's begin; as much longer than ``count`` as a tile is
-            high, and the last one again in the rest.
-        count: Rows.
-        g: (pixels, O or more), flat.
-        lines: (place of the first window in x, of the first pixel in g, pixels) of each line of output pixels.
-        steps: From one pixel of a line to the next, in x and in g.
-        gradient: Flat.
-        targets: Where in it the rows begin; as long as ``rows``, likewise.
-        nothing: O zeros, and more up to a whole vector: as many columns has gradient.
-        outputs: O.
-        per_block: Lines that go by before the next block, for all rows: they stay in cache.
-        add: Keep what gradient holds.
-        panel: Scratch memory for a block's columns of g, as many as the widest tile has.
-    """
-    lanes = REGISTERS.bytes // x.itemsize
-    vectors = len(nothing) // lanes
-    lowest = x.dtype.type(-np.inf)
-    for begin in range(0, len(lines), per_block):
-        some = lines[begin : begin + per_block].copy()
-        for vector in range(0, vectors, WIDEST):
-            width = min(WIDEST, vectors - vector)
-            _pack_columns(
-                g, lines[begin : begin + per_block], steps[1], panel, some, vector * lanes, width * lanes, outputs
-            )
-            for row in range(0, count, HEIGHTS[width - 1]):
-                add_tile(
-                    width, x, rows, row, panel, 0, some, 0, len(some), (steps[0], width * lanes), gradient, targets,
-                    vector * lanes, nothing, lowest, add or begin > 0,
-                )  # fmt: skip
-
-
-@jit
-def _pack_columns(g: Any, lines: Any, step: int, panel: Any, packed: Any, left: int, width: int, outputs: int) -> None:
-    """Copy columns of the ``lines`` of g one after the other, and write down where: rows of g lie too far apart.
-
-    Distances of a power of two make them drive each other out of the cache. Columns from ``outputs`` on are zeros.
-    """
-    place, real = 0, min(width, outputs - left)
-    for line in range(len(lines)):
-        packed[line, 1] = place
-        for k in range(lines[line, 2]):
-            source, into = np.uint64(lines[line, 1] + k * step + left), np.uint64(place)
-            for j in range(np.uint64(real)):
-                panel[into + j] = g[source + j]
-            for j in range(np.uint64(real), np.uint64(width)):
-                panel[into + j] = 0
-            place += width
-
-
-@jit
 def enclose(images: Any, bordered: Any, before: Any, first: int, last: int) -> None:
     """Copy the planes ``first`` to ``last`` of images (N, D, H, W, C), with any strides, into a border of zeros."""
     depth, height, width, channels = images.shape[1:]

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
+
+import numpy as np
 
 from kusari_numpy.compiled.options import jit
+from kusari_numpy.compiled.turn import turn
+from kusari_numpy.compiled.vectors import REGISTERS
 
-BLOCK = 32
+BLOCK: Final = 32
+"""Rows in a band of work."""
 
 
 @jit
 def transpose(source: Any, target: Any, first: int, last: int) -> None:
-    """target[i, k, j] = source[i, j, k] for the blocks of rows numbered ``first`` to ``last`` of all (i, j / 32).
-
-    A block of 32 by 32 stays in the cache while it is read along one axis and written along the other.
-    """
-    rows, columns = source.shape[1], source.shape[2]
+    """target[i, k, j] = source[i, j, k] for the bands of rows numbered ``first`` to ``last`` of all (i, j / BLOCK)."""
+    _, rows, columns = source.shape
+    lanes = REGISTERS.bytes // source.itemsize
     bands = (rows + BLOCK - 1) // BLOCK
+    x, y = source.reshape(-1), target.reshape(-1)
+    places = np.arange(0, columns * rows, rows)
     for band in range(first, last):
-        i, top = band // bands, band % bands * BLOCK
+        begin, top = band // bands * rows * columns, band % bands * BLOCK
         bottom = min(top + BLOCK, rows)
-        for left in range(0, columns, BLOCK):
-            right = min(left + BLOCK, columns)
-            for k in range(left, right):
-                for j in range(top, bottom):
-                    target[i, k, j] = source[i, j, k]
+        if rows < lanes:
+            for k in range(columns):
+                for j in range(rows):
+                    y[begin + places[k] + j] = x[begin + j * columns + k]
+            continue
+        for k in range(0, columns, lanes):
+            for row in range(top, bottom, lanes):
+                j = min(row, rows - lanes)  # the last square overlaps the one before
+                turn(x, begin + j * columns + k, columns, y, begin + j, places, k, min(lanes, columns - k), lanes)

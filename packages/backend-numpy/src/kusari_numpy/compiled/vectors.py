@@ -55,7 +55,7 @@ class Writer:
     def __init__(self, builder: Any, number: Any, lanes: int) -> None:
         self.builder, self.lanes = builder, lanes
         self.vector = ir.VectorType(number, lanes)
-        self.size = 4 if isinstance(number, ir.FloatType) else 8
+        self.size = {"float": 4, "i32": 4}.get(str(number), 8)
         """Bytes of a number."""
 
     def integer(self, number: int) -> Any:

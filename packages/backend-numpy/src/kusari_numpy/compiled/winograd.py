@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from kusari_numpy.compiled.gradient import filter_gradient
 from kusari_numpy.compiled.options import inlined, jit
 from kusari_numpy.compiled.tile import add_tile
 from kusari_numpy.compiled.transform import Matrix, both_sides
@@ -202,28 +203,38 @@ def multiply(patches: Any, U: Any, products: Any, nothing: Any) -> None:
 
 
 @jit
-def add_gradient(patches: Any, gradients: Any, gU: Any, nothing: Any, first: int, last: int, add: bool) -> None:
-    """gU ← Vᵀ D, or gU + Vᵀ D, at the places ``first`` to ``last``; each is a row of gU, (C, O) and a little more.
+def add_gradient(
+    patches: Any, gradients: Any, gU: Any, outputs: int, part: tuple[int, int], add: bool, at_once: int, packed: Any,
+    turned: Any,
+) -> None:  # fmt: skip
+    """gU ← Vᵀ D, or gU + Vᵀ D, at some places; each is a row of gU, (C, O) and a little more.
 
-    nothing: O zeros, whole vectors.
+    Args:
+        patches: V.
+        gradients: D.
+        gU: The sums.
+        outputs: O, in whole vectors.
+        part: The first place and the one after the last.
+        add: Keep what gU holds.
+        at_once: Tiles that go by before the next ones.
+        packed: Scratch memory for so many of D, as in `kusari_numpy.compiled.gradient.filter_gradient`.
+        turned: Scratch memory for so many of V.
     """
-    tiles, outputs, lanes = len(patches), len(nothing), REGISTERS.bytes // patches.itemsize
+    tiles, lanes = len(patches), REGISTERS.bytes // patches.itemsize
     channels = (gU.shape[1] - lanes) // outputs
     rows, targets = np.empty(channels + TALLEST, np.int64), np.empty(channels + TALLEST, np.int64)
-    lowest = patches.dtype.type(-np.inf)
     V, D, total = patches.reshape(-1), gradients.reshape(-1), gU.reshape(-1)
     steps = (patches.shape[1], gradients.shape[1])
-    for place in range(first, last):
+    lines = np.empty((-(-tiles // at_once), 3), np.int64)
+    for place in range(part[0], part[1]):
         for row in range(len(rows)):
             at = min(row, channels - 1)
             rows[row], targets[row] = place * channels + at, place * gU.shape[1] + at * outputs
-        whole = np.array([[0, place * outputs, tiles]])
-        for column in range(0, outputs, WIDEST * lanes):
-            width = min(WIDEST, (outputs - column) // lanes)
-            for row in range(0, channels, REGISTERS.rows[width - 1]):
-                add_tile(
-                    width, V, rows, row, D, column, whole, 0, 1, steps, total, targets, column, nothing, lowest, add
-                )
+        for line in range(len(lines)):
+            tile = line * at_once
+            lines[line, 0], lines[line, 1] = tile * steps[0], place * outputs + tile * steps[1]
+            lines[line, 2] = min(at_once, tiles - tile)
+        filter_gradient(V, rows, channels, D, lines, steps, total, targets, outputs, 1, add, packed, turned)
 
 
 @jit

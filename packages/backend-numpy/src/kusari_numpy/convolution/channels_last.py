@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kusari.kernels.conv import ConvolutionProblem
-from kusari_numpy.threads import pool
+from kusari_numpy.pieces import share
+from kusari_numpy.workspace import aligned_empty
 
 HostArray = np.ndarray[Any, Any]
 
@@ -70,11 +71,8 @@ def transposed(source: HostArray) -> HostArray:
     from kusari_numpy.compiled.layout import BLOCK, transpose
 
     n, a, b = source.shape
-    copy = np.empty((n, b, a), source.dtype)
-    bands = n * -(-a // BLOCK)
-    pieces = min(bands, 4 * pool().size)
-    edges = [bands * piece // pieces for piece in range(pieces + 1)] if pieces else [0]
-    pool().run(lambda i: transpose(source, copy, edges[i], edges[i + 1]), len(edges) - 1)
+    copy = aligned_empty((n, b, a), source.dtype)
+    share(lambda first, last: transpose(source, copy, first, last), n * -(-a // BLOCK), BLOCK * b)
     return copy
 
 

@@ -37,8 +37,9 @@ BLOCK: Final = 2**16
 """Numbers of x that all filters are applied to before the next ones, and stay in cache: 256 KiB of float32."""
 HELD: Final = 2**17
 """Numbers of a panel of filters that stay in cache meanwhile: 512 KiB of float32."""
-SEEN: Final = 2**15
-"""Numbers of gy that go by for all rows of the filters' gradient: 128 KiB of float32, and as much of x."""
+CLOSE: Final = 16
+"""Numbers from one pixel to the next. Farther apart, they drive each other out of the L1 cache: the gradient of 512 to
+256 channels takes 17 ms as they lie, and 8.7 packed."""
 FEW_CHANNELS: Final = 4
 """Up to here an image of channels-first memory is read as it is."""
 
@@ -222,45 +223,71 @@ def blocks(channels: int, dtype: Any) -> tuple[int, int]:
 
 def filter_gradient(images: HostArray, passes: Passes, gy: HostArray, groups: int) -> HostArray:
     """Return the gradient (groups, C · taps, O) of filters from bordered images and gy (N, *out, O)."""
-    from kusari_numpy.compiled.direct import filter_gradient as compiled
+    from kusari_numpy.compiled.gradient import filter_gradient as compiled
     from kusari_numpy.compiled.vectors import TALLEST, whole
 
     one, channels, each = passes.passes[0], images.shape[-1] // groups, gy.shape[-1] // groups
     padded = whole(each, gy.dtype)
-    block = max(1, SEEN // max(images.shape[-1], gy.shape[-1]))
+    block = pixels_at_once(padded)
     runs, steps = pixel_runs(source(one, passes, images.shape), gy.shape, block)
     rows, targets = filter_places(images.shape, one, channels, padded)
     # Lanes of images read everything once, and write the gradient four times; parts of the rows the other way round.
     lanes = LANES if 4 * groups * len(rows) * padded <= images.size + gy.size else 1
-    parts = min(LANES // lanes, len(rows))
+    cuts = _cuts(len(rows), each, LANES // lanes, gy.dtype)
     gradient = aligned_zeros((lanes, groups, len(rows), padded), gy.dtype)
-    nothing = np.zeros(padded, gy.dtype)
     per_block = max(1, block // int(runs[0, 2]))
-    x, g = images.reshape(-1), gy.reshape(-1)
+    x, g, close = images.reshape(-1), gy.reshape(-1), are_close(steps[0])
 
     def work(piece: int) -> None:
-        lane, part = divmod(piece, parts)
-        some = slice(part * len(rows) // parts, (part + 1) * len(rows) // parts)
-        tables = [np.pad(table[some], (0, TALLEST), mode="edge") for table in (rows, targets)]
+        lane, part = divmod(piece, len(cuts))
+        some, (left, right) = cuts[part]
+        tables = [np.pad(table[some], (0, TALLEST), mode="edge") for table in (rows, targets + left)]
         of_lane = runs[lane * len(runs) // lanes : (lane + 1) * len(runs) // lanes]
         for group in range(groups):
-            lines = of_lane + np.array([group * channels, group * each, 0])
+            lines = of_lane + np.array([group * channels, group * each + left, 0])
             total = gradient[lane, group].reshape(-1)
             if len(lines):
                 count = len(rows[some])
-                panel = panel_for(per_block, lines, g.dtype)
-                compiled(x, tables[0], count, g, lines, steps, total, tables[1], nothing, each, per_block, False, panel)
+                scratch = gradient_scratch(per_block * int(lines[:, 2].max()), close, right - left, g.dtype)
+                operands = (x, tables[0], count, g, lines, steps, total, tables[1], right - left, per_block)
+                compiled(*operands, False, *scratch)
 
-    pool().run(work, lanes * parts)
+    pool().run(work, lanes * len(cuts))
     summed = gradient[0] if lanes == 1 else gradient.sum(axis=0)
     return np.ascontiguousarray(summed[..., :each])
 
 
-def panel_for(per_block: int, lines: HostArray, dtype: np.dtype[Any]) -> HostArray:
-    """Return scratch memory for the columns of a block of lines that go by a tile."""
+def _cuts(rows: int, outputs: int, parts: int, dtype: np.dtype[Any]) -> list[tuple[slice, tuple[int, int]]]:
+    """Return parts of a gradient, as a range of rows and one of columns: the longer side is cut, at whole panels."""
     from kusari_numpy.compiled.vectors import WIDEST, whole
 
-    return workspace("panel", (per_block * int(lines[:, 2].max()) * WIDEST * whole(1, dtype),), dtype)
+    if outputs <= rows:
+        parts = min(parts, rows)
+        return [(slice(rows * i // parts, rows * (i + 1) // parts), (0, outputs)) for i in range(parts)]
+    panel = whole(1, dtype) * WIDEST
+    panels = -(-outputs // panel)
+    parts = min(parts, panels)
+    edges = [min(outputs, panels * i // parts * panel) for i in range(parts + 1)]
+    return [(slice(rows), (edges[i], edges[i + 1])) for i in range(parts)]
+
+
+def pixels_at_once(outputs: int) -> int:
+    """Return how many pixels of gy go by for all rows of the filters' gradient before the next ones."""
+    return min(512, max(64, HELD // outputs))
+
+
+def are_close(step: int) -> bool:
+    """Tell whether pixels so far apart are read as they lie in memory; else they are packed first."""
+    return step < CLOSE
+
+
+def gradient_scratch(pixels: int, as_it_is: bool, outputs: int, dtype: np.dtype[Any]) -> tuple[HostArray, HostArray]:
+    """Return scratch memory for blocks of so many pixels of gy and of x; none for x that is read as it is."""
+    from kusari_numpy.compiled.gradient import ROWS
+    from kusari_numpy.compiled.vectors import whole
+
+    turned = 0 if as_it_is else ROWS * (pixels + 2 * whole(1, dtype))
+    return workspace("gradients", (pixels * whole(outputs, dtype),), dtype), workspace("turned", (turned,), dtype)
 
 
 def _pieces(pixels: int, vectors: int, filters: int, apart: bool) -> list[tuple[tuple[int, int], tuple[int, int]]]:

@@ -99,7 +99,7 @@ def filter_places(shape: tuple[int, ...], one: Pass, channels: int, outputs: int
 def pixel_runs(seen: Grid, gy: tuple[int, ...], block: int | None) -> tuple[HostArray, tuple[int, int]]:
     """Return (place in x, place in gy, pixels) of runs of output pixels, and the distances between a run's pixels.
 
-    A run is a line, or ``block`` pixels where all of them are in a row and a block is given.
+    A run is a line, in parts of ``block`` pixels if that is given; lines that are all in a row are one.
     """
     _, origin, (image, plane, line, step) = seen
     n, d, h, w, outputs = gy
@@ -109,7 +109,9 @@ def pixel_runs(seen: Grid, gy: tuple[int, ...], block: int | None) -> tuple[Host
         firsts = np.arange(0, pixels, block)
         begins, lengths = origin + firsts * step, np.minimum(block, pixels - firsts)
     else:
-        firsts = np.arange(n * d * h) * w
-        begins = np.arange(n)[:, None, None] * image + np.arange(d)[:, None] * plane + np.arange(h) * line + origin
-        lengths = np.full(n * d * h, w)
+        lines = np.arange(n)[:, None, None] * image + np.arange(d)[:, None] * plane + np.arange(h) * line + origin
+        parts = np.arange(0, w, block or w)
+        firsts = (np.arange(n * d * h)[:, None] * w + parts).reshape(-1)
+        begins = lines.reshape(-1, 1) + parts * step
+        lengths = np.tile(np.minimum(block or w, w - parts), n * d * h)
     return np.stack([begins.reshape(-1), firsts * outputs, lengths], axis=1), (step, outputs)

@@ -11,7 +11,7 @@ from kusari.backend import Backend
 from kusari.kernels.activation import RELU
 from kusari.kernels.conv import ConvolutionProblem, MLPConvolution, MLPConvolutionProblem
 from kusari_numpy.convolution.channels_last import HostArray, channels_first_view, channels_last, transposed
-from kusari_numpy.convolution.direct import LANES, DirectConvolution, blocks, enclose, panel_for
+from kusari_numpy.convolution.direct import LANES, DirectConvolution, are_close, blocks, enclose, gradient_scratch
 from kusari_numpy.convolution.places import filter_places, grid_of_rows, one_run, pixel_runs, segments, source
 from kusari_numpy.threads import pool
 from kusari_numpy.workspace import aligned_empty, aligned_zeros, workspace
@@ -170,7 +170,7 @@ class _StackGradient:
 
     def _add_filters(self, layer: int, lane: int, piece: int, g: HostArray) -> None:
         """Add a piece's share of the gradient of a layer's filters."""
-        from kusari_numpy.compiled.direct import filter_gradient
+        from kusari_numpy.compiled.gradient import filter_gradient
 
         first, last = self.plan.pieces[piece]
         if layer == 0:
@@ -181,9 +181,9 @@ class _StackGradient:
             runs, steps = np.array([[0, 0, len(g)]]), (x.shape[1], g.shape[1])
         rows, targets = self.places[layer]
         total = self.filters[layer][lane]
-        nothing = np.zeros(self.widths[layer], g.dtype)
-        operands = (x.reshape(-1), rows, len(total), g.reshape(-1), runs, steps, total.reshape(-1), targets, nothing)
-        filter_gradient(*operands, len(nothing), len(runs), True, panel_for(len(runs), runs, g.dtype))
+        outputs, per_block = self.widths[layer], len(runs)
+        operands = (x.reshape(-1), rows, len(total), g.reshape(-1), runs, steps, total.reshape(-1), targets, outputs)
+        filter_gradient(*operands, per_block, True, *gradient_scratch(len(g), are_close(steps[0]), outputs, g.dtype))
 
     def _through(self, layer: int, g: HostArray, first: int, last: int) -> HostArray:
         """Return the gradient after the layer below, from that after this layer's product."""

@@ -14,7 +14,7 @@ from kusari.kernels.activation import RELU
 from kusari.kernels.conv import Convolution, ConvolutionProblem
 from kusari_numpy.compiled_available import compiled_available
 from kusari_numpy.convolution.channels_last import HostArray, channels_first_view, channels_last
-from kusari_numpy.convolution.direct import LANES, sum_pixels
+from kusari_numpy.convolution.direct import LANES, gradient_scratch, pixels_at_once, sum_pixels
 from kusari_numpy.convolution.epilogue import Epilogue
 from kusari_numpy.pieces import share
 from kusari_numpy.threads import pool
@@ -175,7 +175,6 @@ def _gradient_by_lanes(images: HostArray, rows: HostArray, strips: int, tiling: 
 
     (tile, down, across, pad), c = tiling, images.shape[-1]
     totals = aligned_zeros((LANES, PLACES, row_length(c * o, rows.dtype)), rows.dtype)
-    nothing = np.zeros(o, rows.dtype)
     step = _strips_at_once(strips, across, c, o)
 
     def work(lane: int) -> None:
@@ -185,7 +184,7 @@ def _gradient_by_lanes(images: HostArray, rows: HostArray, strips: int, tiling: 
             patches, gradients = _scratch((last - first) * across, c, o, rows)
             to_patches(images, patches, tile, first, last, down, across, pad, 0)
             gradient_to_patches(rows, gradients, o, tile, first, last, down, across, 0)
-            add_gradient(patches, gradients, totals[lane], nothing, 0, PLACES, first > begin)
+            add_gradient(patches, gradients, totals[lane], o, (0, PLACES), first > begin, *_blocks(o, rows.dtype))
 
     pool().run(work, LANES)
     total: HostArray = totals.sum(axis=0)
@@ -216,7 +215,6 @@ def _add_share(
     (start, stop), (tile, down, across, pad), c = part, tiling, images.shape[-1]
     tiles = (stop - start) * across
     patches, gradients = _scratch(tiles, c, o, rows)
-    nothing = np.zeros(o, rows.dtype)
     edges = [start + (stop - start) * piece // LANES for piece in range(LANES + 1)]
 
     def transform(piece: int) -> None:
@@ -225,8 +223,18 @@ def _add_share(
         to_patches(images, patches, tile, first, last, down, across, pad, offset)
         gradient_to_patches(rows, gradients, o, tile, first, last, down, across, offset)
 
+    def multiply(piece: int) -> None:
+        part = (3 * piece, 3 * piece + 3)
+        add_gradient(patches, gradients, gU, o, part, start > 0, *_blocks(o, rows.dtype))
+
     pool().run(transform, LANES)
-    pool().run(lambda i: add_gradient(patches, gradients, gU, nothing, 3 * i, 3 * i + 3, start > 0), PLACES // 3)
+    pool().run(multiply, PLACES // 3)
+
+
+def _blocks(outputs: int, dtype: np.dtype[Any]) -> tuple[int, HostArray, HostArray]:
+    """Return how many tiles' gradients are multiplied at a time, and scratch memory for them."""
+    tiles = pixels_at_once(outputs)
+    return tiles, *gradient_scratch(tiles, False, outputs, dtype)
 
 
 def _strips_at_once(strips: int, across: int, c: int, o: int) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from kusari.backend import Backend
 from kusari.kernels.linear import product
 from kusari_numpy.compiled_available import compiled_available
-from kusari_numpy.pieces import share
+from kusari_numpy.convolution.channels_last import transposed
 from kusari_numpy.threads import pool
 from kusari_numpy.workspace import workspace
 
@@ -29,8 +29,6 @@ ROWS: Final = 48
 """In a piece, at least: each packs its panels."""
 MOVED: Final = 12
 """Multiplications in the time of packing a number."""
-SHORTEST: Final = 32
-"""Columns, at least, of what is transposed by squares."""
 
 
 def tiles_product(backend: Backend, a: HostArray, b: HostArray) -> HostArray:
@@ -48,13 +46,13 @@ def tiles_product(backend: Backend, a: HostArray, b: HostArray) -> HostArray:
         return y
     turned = workspace("turned product", (b.shape[1], a.shape[0]), a.dtype)
     _multiply(right.turned, left.turned, turned)
-    return _transposed(turned)
+    return transposed(turned[None])[0]
 
 
 def _wanted(a: HostArray, b: HostArray) -> bool:
     if not (a.ndim == b.ndim == 2 and a.dtype == b.dtype and a.dtype in (np.float32, np.float64)):
         return False
-    rows, depth, columns = *a.shape, b.shape[1]
+    (rows, depth), columns = a.shape, b.shape[1]
     return a.dtype.isnative and min(rows, columns) >= FEWEST and SMALLEST <= rows * depth * columns < LARGEST
 
 
@@ -126,26 +124,6 @@ def _pieces(rows: int, panels: int, multiplications: int, by_panels: bool) -> li
         for j in range(across)
         for i in range(down)
     ]
-
-
-def _transposed(x: HostArray) -> HostArray:
-    """Return the transposed matrix in dense memory."""
-    from kusari_numpy.compiled.product import transpose
-    from kusari_numpy.compiled.vectors import whole
-
-    columns, rows = x.shape
-    y = np.empty((rows, columns), x.dtype)
-    if columns < SHORTEST:
-        np.copyto(y, x.T)
-        return y
-    source, target, lanes = x.reshape(-1), y.reshape(-1), whole(1, x.dtype)
-    count = columns // lanes  # the last piece has what is left, too
-
-    def work(first: int, last: int) -> None:
-        transpose(source, rows, target, columns, first * lanes, columns if last == count else last * lanes, rows)
-
-    share(work, count, rows * lanes)
-    return y
 
 
 def register(backend: Backend) -> None:

@@ -42,7 +42,7 @@ class Images:
 
     def empty(self, lengths: tuple[int, ...], dtype: Any) -> HostArray:
         """Return new pixels (N, *lengths, C)."""
-        return aligned_empty((self.problem.x[0], *lengths, self.problem.x[1]), dtype)
+        return aligned_empty((self.problem.x[0], *lengths, self.problem.x[1]), np.dtype(dtype))
 
     def restore(self, pixels: HostArray, spatial: tuple[int, ...]) -> HostArray:
         """Return pixels as (N, C, *spatial), in the memory format of x."""
