@@ -1,6 +1,7 @@
 """Time convolution layers, training steps and inference against PyTorch eager on the CPU.
 
-All sides take turns in one run, with as many threads each. PyTorch runs in each of its settings (contiguous or
+All sides take turns in one run, with as many threads each; a turn begins with a pause, in which the threads of the side
+before fall asleep, and one run that does not count. PyTorch runs in each of its settings (contiguous or
 channels-last memory, foreach or fused updates) and its fastest counts; so does ours. Kusari on NumPy alone, and the
 original where its interpreter is given, run in processes of their own that take their turn in each round. Figures are
 medians with a 90 % interval; below 1 Kusari is faster. Memory is that of a step in a fresh process (`memory`).

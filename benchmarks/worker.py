@@ -16,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+SETTLING = 0.05
+"""As in `benchmarks.timing`, which old interpreters cannot read."""
 THREAD_VARIABLES = ("KUSARI_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 """What the libraries of either side read at their start."""
 
@@ -57,7 +59,7 @@ class Worker:
         self._ask({"open": [name, group]})
 
     def seconds(self) -> float:
-        """Run once and return how long it took."""
+        """Run, and return how long the second of two runs took."""
         return float(self._ask({"run": 1})["seconds"])
 
     def close(self) -> None:
@@ -107,6 +109,8 @@ def serve(find: Callable[[str, str], Callable[[], Any]], about: str) -> None:
             elif run is None:
                 raise LookupError("nothing was opened")
             else:
+                time.sleep(SETTLING)
+                run()
                 start = time.perf_counter()
                 run()
                 answer = {"seconds": time.perf_counter() - start}

@@ -39,7 +39,7 @@ class NoOthers(cpu.Others):
 
 
 def test_the_best_setting_of_each_side_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing, "stopwatch", lambda run: lambda: run())
+    monkeypatch.setattr(timing, "stopwatch", lambda run, settling=0: lambda: run())
     workload = Workload(
         "w",
         "step",

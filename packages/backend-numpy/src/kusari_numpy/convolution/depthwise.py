@@ -11,8 +11,9 @@ from kusari.backend import Backend
 from kusari.kernels.activation import RELU
 from kusari.kernels.conv import Convolution, ConvolutionProblem
 from kusari_numpy.convolution.channels_last import Geometry, HostArray, channels_first_view, channels_last
-from kusari_numpy.convolution.direct import LANES, DirectConvolution, sum_pixels
+from kusari_numpy.convolution.direct import DirectConvolution, sum_pixels
 from kusari_numpy.convolution.epilogue import Epilogue
+from kusari_numpy.convolution.gradient import LANES
 from kusari_numpy.convolution.passes import Passes, Three
 from kusari_numpy.convolution.places import pixel_runs, source, tap_numbers, tap_places, target
 from kusari_numpy.pieces import PIECE, share

@@ -11,8 +11,10 @@ from kusari.backend import Backend
 from kusari.kernels.activation import RELU
 from kusari.kernels.conv import ConvolutionProblem, MLPConvolution, MLPConvolutionProblem
 from kusari_numpy.convolution.channels_last import HostArray, channels_first_view, channels_last, transposed
-from kusari_numpy.convolution.direct import LANES, DirectConvolution, are_close, blocks, enclose, gradient_scratch
+from kusari_numpy.convolution.direct import DirectConvolution, enclose
+from kusari_numpy.convolution.gradient import LANES, are_close, gradient_scratch
 from kusari_numpy.convolution.places import filter_places, grid_of_rows, one_run, pixel_runs, segments, source
+from kusari_numpy.convolution.sweep import blocks
 from kusari_numpy.threads import pool
 from kusari_numpy.workspace import aligned_empty, aligned_zeros, workspace
 

@@ -14,8 +14,9 @@ from kusari.kernels.activation import RELU
 from kusari.kernels.conv import Convolution, ConvolutionProblem
 from kusari_numpy.compiled_available import compiled_available
 from kusari_numpy.convolution.channels_last import HostArray, channels_first_view, channels_last
-from kusari_numpy.convolution.direct import LANES, gradient_scratch, pixels_at_once, sum_pixels
+from kusari_numpy.convolution.direct import sum_pixels
 from kusari_numpy.convolution.epilogue import Epilogue
+from kusari_numpy.convolution.gradient import LANES, gradient_scratch, pixels_at_once
 from kusari_numpy.pieces import share
 from kusari_numpy.threads import pool
 from kusari_numpy.workspace import aligned_empty, aligned_zeros, workspace
