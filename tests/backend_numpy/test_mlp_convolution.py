@@ -16,6 +16,7 @@ from kusari.kernels.conv import MLPConvolution, MLPConvolutionProblem
 from kusari.kernels.window import Window
 from kusari_numpy.compiled_available import compiled_available
 from kusari_numpy.convolution.stack import RowsMLPConvolution
+from kusari_numpy.convolution.winograd_stack import WinogradMLPConvolution
 
 pytestmark = pytest.mark.skipif(
     compiled_available(get_backend("numpy")) is not True, reason="needs numba, threadpoolctl"
@@ -57,3 +58,29 @@ def test_values_and_gradients(data: st.DataObject) -> None:
         assert (grad is None) == (not wish)
         if grad is not None:
             np.testing.assert_allclose(grad, other, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("activation", [RELU, TANH, None])
+@pytest.mark.parametrize("size", [3, 5])
+def test_a_first_convolution_by_winograds_transforms(size: int, activation: Any) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 16, 9, 11)).astype("f")
+    shapes = ((24, 16, size, size), (20, 24, 1, 1), (5, 20, 1, 1))
+    weights = [array for W in shapes for array in (rng.standard_normal(W) / 9, rng.standard_normal(W[0]))]
+    window = Window((size, size), (1, 1), (1, 1), (1, 1))
+    problem = MLPConvolutionProblem(x.shape, shapes, window, x.dtype, x.strides, activation)
+    backend = get_backend("numpy")
+    plan = MLPConvolution.plan(backend, problem)
+    assert isinstance(plan, WinogradMLPConvolution)
+    chain = MLPConvolution(backend, problem._replace(dtype=np.dtype("d")))
+    exact = (x.astype("d"), tuple(weights))
+    y, kept = plan.forward(x, tuple([array.astype("f") for array in weights]))
+    expected, hidden = chain.forward(*exact)
+    np.testing.assert_allclose(y, expected, rtol=1e-3, atol=1e-4)
+    gy = rng.standard_normal(y.shape)
+    wanted = (True, True, False, True, True, True, False)
+    grads = plan.backward(kept, x, tuple([array.astype("f") for array in weights]), gy.astype("f"), wanted)
+    for grad, other, wish in zip(grads, chain.backward(hidden, *exact, gy, wanted), wanted, strict=True):
+        assert (grad is None) == (not wish)
+        if grad is not None:
+            np.testing.assert_allclose(grad, other, rtol=1e-2, atol=1e-3 * np.abs(other).max())

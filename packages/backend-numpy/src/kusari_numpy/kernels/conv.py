@@ -11,6 +11,7 @@ from kusari_numpy.convolution.groups import GroupedConvolution
 from kusari_numpy.convolution.per_image import PerImageConvolution
 from kusari_numpy.convolution.stack import RowsMLPConvolution
 from kusari_numpy.convolution.winograd import WinogradConvolution, winograd_wanted
+from kusari_numpy.convolution.winograd_stack import WinogradMLPConvolution
 
 
 def register(backend: Backend) -> None:
@@ -21,3 +22,4 @@ def register(backend: Backend) -> None:
     backend.implements(Convolution, available=winograd_wanted)(WinogradConvolution)
     backend.implements(Convolution, available=compiled_available)(DepthwiseConvolution)
     backend.implements(MLPConvolution, available=compiled_available)(RowsMLPConvolution)
+    backend.implements(MLPConvolution, available=winograd_wanted)(WinogradMLPConvolution)
