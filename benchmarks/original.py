@@ -20,58 +20,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # run as a script, from a
 
 from benchmarks.worker import serve
 from benchmarks.workloads import layers, models
+from benchmarks.workloads.builders import Links
 from benchmarks.workloads.drawn import DRAWN
 
 Run = Callable[[], Any]
-
-
-class Original:
-    """Makes the parts that `benchmarks.workloads.models` builds of, as the original's links."""
-
-    def convolution(self, i: int, o: int, window: int, stride: int = 1, pad: int = 0, groups: int = 1) -> Any:
-        return L.Convolution2D(i, o, window, stride, pad, groups=groups)
-
-    def mlp_convolution(self, i: int, widths: tuple[int, ...], window: int, pad: int) -> Any:
-        return L.MLPConvolution2D(i, widths, window, pad=pad)
-
-    def batch_norm(self, channels: int) -> Any:
-        return L.BatchNormalization(channels, eps=1e-5)
-
-    def linear(self, i: int, o: int) -> Any:
-        return L.Linear(i, o)
-
-    def relu(self) -> Any:
-        return F.relu
-
-    def dropout(self) -> Any:
-        return F.dropout
-
-    def max_pool(self, window: int, stride: int) -> Any:
-        return lambda x: F.max_pooling_2d(x, window, stride, cover_all=False)
-
-    def average_pool(self, window: int, stride: int) -> Any:
-        return lambda x: F.average_pooling_2d(x, window, stride)
-
-    def global_average(self) -> Any:
-        return lambda x: F.average(x, axis=(2, 3))
-
-    def residual(self, body: Any, shortcut: Any | None) -> Any:
-        return Residual(body, shortcut)
-
-    def sequence(self, *parts: Any) -> Any:
-        return chainer.Sequential(*parts)
-
-
-class Residual(chainer.Chain):
-    """relu(body(x) + shortcut(x)), or with x itself."""
-
-    def __init__(self, body: Any, shortcut: Any | None) -> None:
-        super().__init__()
-        with self.init_scope():
-            self.body, self.shortcut = body, shortcut
-
-    def forward(self, x: Any) -> Any:
-        return F.relu(self.body(x) + (x if self.shortcut is None else self.shortcut(x)))
 
 
 class LanguageModel(chainer.Chain):
@@ -148,7 +100,7 @@ def model_run(step: models.Step) -> Run:
     """Return a training step of one of the table."""
     optimizer = chainer.optimizers.Adam() if step.rule == "adam" else chainer.optimizers.MomentumSGD(0.01)
     x, t = models.batch(step.shape)
-    return step_run(step.architecture(Original()), optimizer, x, t.astype("i"))
+    return step_run(step.architecture(Links("chainer")), optimizer, x, t.astype("i"))
 
 
 def lstm_run() -> Run:
@@ -161,7 +113,7 @@ def lstm_run() -> Run:
 
 def inference_run(architecture: models.Architecture) -> Run:
     """Return an inference of one image."""
-    model = architecture(Original())
+    model = architecture(Links("chainer"))
     x, _ = models.batch(models.ONE_IMAGE)
 
     def run() -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 from typing import Any, Protocol
 
@@ -22,58 +23,62 @@ class Builder(Protocol):
     def sequence(self, *parts: Any) -> Any: ...
 
 
-class Kusari:
-    """Links."""
+class Links:
+    """Links of Kusari, or of the original: the names are the same.
+
+    Args:
+        package: ``kusari`` or ``chainer``; imported when the first part is made.
+    """
+
+    def __init__(self, package: str) -> None:
+        self.package = package
+
+    @property
+    def core(self) -> Any:
+        return importlib.import_module(self.package)
+
+    @property
+    def links(self) -> Any:
+        return importlib.import_module(f"{self.package}.links")
+
+    @property
+    def functions(self) -> Any:
+        return importlib.import_module(f"{self.package}.functions")
 
     def convolution(self, i: int, o: int, window: int, stride: int = 1, pad: int = 0, groups: int = 1) -> Any:
-        import kusari.links as L
-
-        return L.Convolution2D(i, o, window, stride, pad, groups=groups)
+        return self.links.Convolution2D(i, o, window, stride, pad, groups=groups)
 
     def mlp_convolution(self, i: int, widths: tuple[int, ...], window: int, pad: int) -> Any:
-        import kusari.links as L
-
-        return L.MLPConvolution2D(i, widths, window, pad=pad)
+        return self.links.MLPConvolution2D(i, widths, window, pad=pad)
 
     def batch_norm(self, channels: int) -> Any:
-        import kusari.links as L
-
-        return L.BatchNormalization(channels, eps=1e-5)
+        return self.links.BatchNormalization(channels, eps=1e-5)
 
     def linear(self, i: int, o: int) -> Any:
-        import kusari.links as L
-
-        return L.Linear(i, o)
+        return self.links.Linear(i, o)
 
     def relu(self) -> Any:
-        import kusari.functions as F
-
-        return F.relu
+        return self.functions.relu
 
     def dropout(self) -> Any:
-        import kusari.functions as F
-
-        return F.dropout
+        return self.functions.dropout
 
     def max_pool(self, window: int, stride: int) -> Any:
-        import kusari.functions as F
-
+        F = self.functions
         return lambda x: F.max_pooling_2d(x, window, stride, cover_all=False)
 
     def average_pool(self, window: int, stride: int) -> Any:
-        import kusari.functions as F
-
+        F = self.functions
         return lambda x: F.average_pooling_2d(x, window, stride)
 
     def global_average(self) -> Any:
-        import kusari.functions as F
-
+        F = self.functions
         return lambda x: F.average(x, axis=(2, 3))
 
     def residual(self, body: Any, shortcut: Any | None) -> Any:
-        import kusari
+        core, F = self.core, self.functions
 
-        class Residual(kusari.Chain):
+        class Residual(core.Chain):  # type: ignore[misc,name-defined]
             def __init__(self) -> None:
                 super().__init__()
                 with self.init_scope():
@@ -82,14 +87,12 @@ class Kusari:
                         self.shortcut = shortcut
 
             def forward(self, x: Any) -> Any:
-                return kusari.functions.relu(self.body(x) + (x if shortcut is None else self.shortcut(x)))
+                return F.relu(self.body(x) + (x if shortcut is None else self.shortcut(x)))
 
         return Residual()
 
     def sequence(self, *parts: Any) -> Any:
-        import kusari
-
-        return kusari.Sequential(*parts)
+        return self.core.Sequential(*parts)
 
 
 class Torch:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from benchmarks.workloads.builders import Builder, Kusari, Torch
+from benchmarks.workloads.builders import Builder, Links, Torch
 from benchmarks.workloads.placement import HOST, Placement
 from benchmarks.workloads.workload import Make, Run, Workload
 
@@ -143,7 +143,7 @@ def our_step(architecture: Architecture, shape: tuple[int, ...], rule: str, plac
         import kusari.functions as F
 
         kusari.seed(0)
-        model = place.to_device(architecture(Kusari()))
+        model = place.to_device(architecture(Links("kusari")))
         optimizers: dict[str, Any] = {
             "adam": kusari.optimizers.Adam,
             "momentum": lambda: kusari.optimizers.MomentumSGD(0.01),
@@ -202,7 +202,7 @@ def our_inference(architecture: Architecture, shape: tuple[int, ...], place: Pla
     def make() -> Run:
         import kusari
 
-        model = place.to_device(architecture(Kusari()))
+        model = place.to_device(architecture(Links("kusari")))
         x = place.ours(batch(shape)[0])
 
         def run() -> Any:

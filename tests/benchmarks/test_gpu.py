@@ -15,7 +15,7 @@ from benchmarks import gpu, gpu_kit, gpu_parts, gpu_rows
 from benchmarks.gpu_rows import Case, Work
 from benchmarks.gpu_session import Session
 from benchmarks.workloads import models
-from benchmarks.workloads.builders import Kusari
+from benchmarks.workloads.builders import Links
 from benchmarks.workloads.layers import Layer
 from benchmarks.workloads.placement import Placement
 
@@ -224,7 +224,7 @@ def test_half_precision_reaches_everything_but_normalization() -> None:
     layers.our_layer(layer, True, "channels_last", place)()()
     assert layers.our_layer(layer, False, "contiguous", place)()().dtype == np.float16
     assert layers.our_block(False, "channels_last", place, batch=1)()().dtype == np.float16
-    model = place.to_device(models.vgg(Kusari()))
+    model = place.to_device(models.vgg(Links("kusari")))
     found = {name.rpartition("/")[2]: parameter.dtype for name, parameter in model.namedparams()}
     assert {name: str(dtype) for name, dtype in found.items()} == {
         "W": "float16",
