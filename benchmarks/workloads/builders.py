@@ -13,6 +13,7 @@ class Builder(Protocol):
     def convolution(self, i: int, o: int, window: int, stride: int = 1, pad: int = 0, groups: int = 1) -> Any: ...
     def mlp_convolution(self, i: int, widths: tuple[int, ...], window: int, pad: int) -> Any: ...
     def batch_norm(self, channels: int) -> Any: ...
+    def batch_norm_relu(self, channels: int) -> Any: ...
     def linear(self, i: int, o: int) -> Any: ...
     def relu(self) -> Any: ...
     def dropout(self) -> Any: ...
@@ -53,6 +54,23 @@ class Links:
 
     def batch_norm(self, channels: int) -> Any:
         return self.links.BatchNormalization(channels, eps=1e-5)
+
+    def batch_norm_relu(self, channels: int) -> Any:
+        """In one kernel; the original has none."""
+        norm, core, F = self.batch_norm(channels), self.core, self.functions
+        if self.package != "kusari":
+            return core.Sequential(norm, F.relu)
+
+        class Rectified(core.Chain):  # type: ignore[misc,name-defined]
+            def __init__(self) -> None:
+                super().__init__()
+                with self.init_scope():
+                    self.norm = norm
+
+            def forward(self, x: Any) -> Any:
+                return self.norm(x, activation=F.relu)
+
+        return Rectified()
 
     def linear(self, i: int, o: int) -> Any:
         return self.links.Linear(i, o)
@@ -115,6 +133,11 @@ class Torch:
         from torch import nn
 
         return nn.BatchNorm2d(channels)
+
+    def batch_norm_relu(self, channels: int) -> Any:
+        from torch import nn
+
+        return nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
 
     def linear(self, i: int, o: int) -> Any:
         from torch import nn

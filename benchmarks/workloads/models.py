@@ -40,7 +40,7 @@ def vgg(b: Builder) -> Any:
     channels = 3
     for width in (64, 128, 256, 512):
         for _ in range(2):
-            parts += [b.convolution(channels, width, 3, pad=1), b.batch_norm(width), b.relu()]
+            parts += [b.convolution(channels, width, 3, pad=1), b.batch_norm_relu(width)]
             channels = width
         parts.append(b.max_pool(2, 2))
     return b.sequence(*parts, b.global_average(), b.linear(512, CLASSES))
@@ -51,13 +51,13 @@ def resnet18(b: Builder) -> Any:
 
     Source: He et al., Deep Residual Learning for Image Recognition (2016).
     """
-    parts: list[Any] = [b.convolution(3, 64, 3, pad=1), b.batch_norm(64), b.relu()]
+    parts: list[Any] = [b.convolution(3, 64, 3, pad=1), b.batch_norm_relu(64)]
     channels = 64
     for width in (64, 128, 256, 512):
         for block in range(2):
             stride = 2 if block == 0 and width > 64 else 1
             body = b.sequence(
-                b.convolution(channels, width, 3, stride, 1), b.batch_norm(width), b.relu(),
+                b.convolution(channels, width, 3, stride, 1), b.batch_norm_relu(width),
                 b.convolution(width, width, 3, pad=1), b.batch_norm(width),
             )  # fmt: skip
             shortcut = None
@@ -73,11 +73,11 @@ def separable(b: Builder) -> Any:
 
     Source: Howard et al., MobileNets (2017).
     """
-    parts: list[Any] = [b.convolution(3, 32, 3, 2, 1), b.batch_norm(32), b.relu()]
+    parts: list[Any] = [b.convolution(3, 32, 3, 2, 1), b.batch_norm_relu(32)]
     channels = 32
     for width, stride in ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1)):
-        parts += [b.convolution(channels, channels, 3, stride, 1, groups=channels), b.batch_norm(channels), b.relu()]
-        parts += [b.convolution(channels, width, 1), b.batch_norm(width), b.relu()]
+        parts += [b.convolution(channels, channels, 3, stride, 1, groups=channels), b.batch_norm_relu(channels)]
+        parts += [b.convolution(channels, width, 1), b.batch_norm_relu(width)]
         channels = width
     return b.sequence(*parts, b.global_average(), b.linear(512, CLASSES))
 
