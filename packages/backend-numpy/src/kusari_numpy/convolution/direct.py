@@ -17,7 +17,7 @@ from kusari_numpy.convolution.gradient import FilterGradient
 from kusari_numpy.convolution.passes import Passes
 from kusari_numpy.convolution.places import tap_order
 from kusari_numpy.convolution.sweep import Sweep
-from kusari_numpy.pieces import share
+from kusari_numpy.pieces import PIECE, share
 from kusari_numpy.threads import pool
 from kusari_numpy.workspace import aligned_empty, workspace
 
@@ -151,11 +151,13 @@ def _pack(W: HostArray, begin: int, size: tuple[int, int], steps: tuple[int, int
 
 
 def sum_pixels(rows: HostArray) -> HostArray:
-    """Return the sum of (N, *out, O) over all but O: images first, each on its own, so that nothing varies."""
+    """Return the sum of (N, *out, O) over all but O: some images first, always the same, so that nothing varies."""
     from kusari_numpy.compiled.rows import sum_rows
 
-    images = rows.reshape(len(rows), -1, rows.shape[-1])
-    totals = np.zeros((len(images), images.shape[-1]), rows.dtype)
-    pool().run(lambda n: sum_rows(images[n], totals[n]), len(images))
+    images, outputs = rows.reshape(len(rows), -1, rows.shape[-1]), rows.shape[-1]
+    step = max(1, PIECE // images[0].size)
+    parts = [images[first : first + step].reshape(-1, outputs) for first in range(0, len(images), step)]
+    totals = np.zeros((len(parts), outputs), rows.dtype)
+    pool().run(lambda number: sum_rows(parts[number], totals[number]), len(parts))
     total: HostArray = totals.sum(axis=0)
     return total
