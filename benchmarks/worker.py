@@ -11,13 +11,12 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-SETTLING = 0.05
-"""As in `benchmarks.timing`, which old interpreters cannot read."""
+from benchmarks.timing import SETTLING, stopwatch
+
 THREAD_VARIABLES = ("KUSARI_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 """What the libraries of either side read at their start."""
 
@@ -109,11 +108,7 @@ def serve(find: Callable[[str, str], Callable[[], Any]], about: str) -> None:
             elif run is None:
                 raise LookupError("nothing was opened")
             else:
-                time.sleep(SETTLING)
-                run()
-                start = time.perf_counter()
-                run()
-                answer = {"seconds": time.perf_counter() - start}
+                answer = {"seconds": stopwatch(run, settling=SETTLING)()}
         except Exception as error:  # noqa: BLE001 - whatever it is, the other side is to hear of it
             answer = {"error": f"{type(error).__name__}: {error}"}
         answers.write(json.dumps(answer) + "\n")

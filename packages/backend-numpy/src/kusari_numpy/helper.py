@@ -14,8 +14,8 @@ from kusari_numpy.compiled_available import installed
 LOOKS: Final = 2000
 """How often one looks for the next task before falling asleep: 0.1 ms where a pause takes 140 cycles, else less.
 
-A thread that sleeps begins 0.05 to 0.1 ms after it is called, as long as many a piece of work takes. OpenMP's threads
-and OpenBLAS's wait a hundred times as long.
+Shared work that was next to nothing took 0.05 ms with threads that slept, as long as many a piece of work, and 0.003
+with these.
 """
 _GIVEN: Final = 0
 _DONE: Final = 1

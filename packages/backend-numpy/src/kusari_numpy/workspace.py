@@ -51,7 +51,7 @@ def workspace(slot: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.nda
 
 def _aligned_bytes(size: int) -> np.ndarray[Any, Any]:
     memory = np.empty(size + ALIGNMENT, np.uint8)
-    begin = -memory.__array_interface__["data"][0] % ALIGNMENT  # ``ctypes.data`` takes ten times as long
+    begin = -memory.ctypes.data % ALIGNMENT
     return memory[begin : begin + size]
 
 

@@ -3,7 +3,7 @@
 A panel holds as many output channels as a tile is wide, in rows of its own: one for each tap of the window and input
 channel. Where memory lies the other way round, squares of it are transposed in registers.
 
-A million float32 numbers, one thread: copied 0.3 ms, transposed 0.5; 5 ms by loops over numbers.
+A million float32 numbers, one thread: copied 0.4 ms, transposed 0.6; 5 ms by loops over numbers.
 """
 
 from __future__ import annotations
