@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from kusari_numpy.compiled.options import jit
-from kusari_numpy.compiled.panels import HEIGHTS, go_by
+from kusari_numpy.compiled.panels import HEIGHTS, ROWS, go_by, turn_rows
 from kusari_numpy.compiled.tile import add_tile
-from kusari_numpy.compiled.turn import turn
 from kusari_numpy.compiled.vectors import REGISTERS, TALLEST, WIDEST
-
-ROWS: Final = 96
-"""Of the gradient, that are computed at a time."""
 
 
 @jit
@@ -53,7 +49,7 @@ def filter_gradient(
         pitch = (length + 2 * lanes) // lanes * lanes
         for row in range(0, count, ROWS):
             held = np.minimum(inside[: min(ROWS, count - row) + TALLEST], min(ROWS, count - row) - 1)
-            _turn(x, rows[row : row + held[-1] + 1], some, steps[0], turned, pitch)
+            turn_rows(x, rows[row : row + held[-1] + 1], some, steps[0], turned, pitch)
             go_by(turned, held * pitch, packed, length, gradient, targets[row + held], (0, columns), nothing, keep)
 
 
@@ -81,25 +77,6 @@ def _pack(g: Any, lines: Any, step: int, outputs: int, columns: int, packed: Any
         lines[line, 1] = place
         place += lines[line, 2]
     return length
-
-
-@jit
-def _turn(x: Any, rows: Any, lines: Any, step: int, turned: Any, pitch: int) -> None:
-    """Write the pixels of each row side by side: squares of rows that are neighbours in memory are transposed."""
-    lanes = REGISTERS.bytes // x.itemsize
-    places = np.arange(0, len(rows) * pitch, pitch)
-    row = 0
-    while row < len(rows):
-        count = 1
-        while count < lanes and row + count < len(rows) and rows[row + count] == rows[row] + count:
-            count += 1
-        for line in range(len(lines)):
-            begin, into, length = lines[line]
-            for k in range(0, length, lanes):
-                turn(
-                    x, begin + rows[row] + k * step, step, turned, into + k, places, row, count, min(lanes, length - k)
-                )
-        row += count
 
 
 @jit

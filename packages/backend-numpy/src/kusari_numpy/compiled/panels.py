@@ -18,6 +18,8 @@ from kusari_numpy.compiled.turn import turn
 from kusari_numpy.compiled.vectors import REGISTERS, TALLEST, WIDEST
 
 HEIGHTS: Final = REGISTERS.rows
+ROWS: Final = 96
+"""That are turned at a time: with what goes by them, they stay in the L2 cache."""
 
 
 @jit
@@ -137,3 +139,25 @@ def _take_over(spare: Any, y: Any, targets: Any, columns: int, add: bool) -> Non
                 y[targets[i] + j] += spare[i, j]
             else:
                 y[targets[i] + j] = spare[i, j]
+
+
+@jit
+def turn_rows(x: Any, rows: Any, lines: Any, step: int, turned: Any, pitch: int) -> None:
+    """turned[row pitch + place of the line + k] = x[rows[row] + begin of the line + k step] for all rows and lines.
+
+    Lines are (begin in x, place in a row, length); squares of rows that are neighbours in memory are transposed.
+    """
+    lanes = REGISTERS.bytes // x.itemsize
+    places = np.arange(0, len(rows) * pitch, pitch)
+    row = 0
+    while row < len(rows):
+        count = 1
+        while count < lanes and row + count < len(rows) and rows[row + count] == rows[row] + count:
+            count += 1
+        for line in range(len(lines)):
+            begin, into, length = lines[line]
+            for k in range(0, length, lanes):
+                turn(
+                    x, begin + rows[row] + k * step, step, turned, into + k, places, row, count, min(lanes, length - k)
+                )
+        row += count

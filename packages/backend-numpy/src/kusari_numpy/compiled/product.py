@@ -10,17 +10,13 @@ from typing import Any, Final
 import numpy as np
 
 from kusari_numpy.compiled.options import jit
-from kusari_numpy.compiled.panels import go_by, pack
-from kusari_numpy.compiled.turn import turn
+from kusari_numpy.compiled.panels import ROWS, go_by, pack, turn_rows
 from kusari_numpy.compiled.vectors import REGISTERS, TALLEST, WIDEST
 
 DEEPEST: Final = 512
 """Rows of a panel: those of a that meet it, as many as a tile has, stay in the L1 cache."""
 HELD: Final = 2**17
 """Numbers of panels, which stay in the L2 cache: 512 KiB of float32, and at least one panel."""
-
-TURNED: Final = 96
-"""Rows of a that are transposed at a time."""
 
 
 @jit
@@ -39,14 +35,14 @@ def multiply(
         size: K and N.
         part: The first row of y that is computed and that after the last, and likewise of panels.
         packed: Scratch memory for panels that all rows of a go by before the next ones: HELD numbers.
-        turned: Scratch memory for rows of a whose columns are dense: TURNED · DEEPEST numbers.
+        turned: Scratch memory for rows of a whose columns are dense: ROWS · DEEPEST numbers.
     """
     lanes = REGISTERS.bytes // a.itemsize
     across = WIDEST * lanes
     depth, columns = size
     first, last, begin, end = part
     direct = a_steps[1] == 1
-    block = last - first if direct else TURNED
+    block = last - first if direct else ROWS
     inside = np.arange(block + TALLEST)
     together = len(packed) // (min(depth, DEEPEST) * across)
     one = np.zeros(1, np.int64)  # the only tap's number
@@ -66,16 +62,6 @@ def multiply(
                     sources = (row + rows) * a_steps[0] + k
                     go_by(a, sources, packed, length, y, targets, sides, nothing, k > 0)
                 else:
-                    pitch = -(-length // lanes) * lanes
-                    _turn_rows(a, row + k * a_steps[1], a_steps[1], turned, pitch, length, held)
+                    pitch, line = -(-length // lanes) * lanes, np.array([[k * a_steps[1], 0, length]])
+                    turn_rows(a, row + rows[:held], line, a_steps[1], turned, pitch)
                     go_by(turned, rows * pitch, packed, length, y, targets, sides, nothing, k > 0)
-
-
-@jit
-def _turn_rows(a: Any, at: int, step: int, turned: Any, pitch: int, length: int, rows: int) -> None:
-    """Copy rows of a, from a place on, whose numbers are ``step`` apart, into rows that are dense."""
-    lanes = REGISTERS.bytes // a.itemsize
-    places = np.arange(0, rows * pitch, pitch)
-    for k in range(0, length, lanes):
-        for row in range(0, rows, lanes):
-            turn(a, at + k * step + row, step, turned, k, places, row, min(lanes, rows - row), min(lanes, length - k))

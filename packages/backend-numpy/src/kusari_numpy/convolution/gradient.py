@@ -110,7 +110,7 @@ def are_close(step: int) -> bool:
 
 def gradient_scratch(pixels: int, as_it_is: bool, outputs: int, dtype: np.dtype[Any]) -> tuple[HostArray, HostArray]:
     """Return scratch memory for blocks of so many pixels of gy and of x; none for x that is read as it is."""
-    from kusari_numpy.compiled.gradient import ROWS
+    from kusari_numpy.compiled.panels import ROWS
     from kusari_numpy.compiled.vectors import whole
 
     turned = 0 if as_it_is else ROWS * (pixels + 2 * whole(1, dtype))

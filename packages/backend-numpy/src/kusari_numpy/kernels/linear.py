@@ -25,7 +25,7 @@ PIECE: Final = 2**21
 """Multiplications in a piece of work, at least: 0.05 ms."""
 PIECES: Final = 8
 """At most, whatever the number of threads."""
-ROWS: Final = 48
+FEWEST_ROWS: Final = 48
 """In a piece, at least: each packs its panels."""
 MOVED: Final = 12
 """Multiplications in the time of packing a number."""
@@ -91,7 +91,8 @@ def _cost(a: Matrix, b: Matrix) -> float:
 
 
 def _multiply(a: Matrix, b: Matrix, y: HostArray) -> None:
-    from kusari_numpy.compiled.product import DEEPEST, HELD, TURNED, multiply
+    from kusari_numpy.compiled.panels import ROWS
+    from kusari_numpy.compiled.product import DEEPEST, HELD, multiply
     from kusari_numpy.compiled.vectors import WIDEST, whole
 
     (rows, depth), columns = a.shape, b.shape[1]
@@ -103,7 +104,7 @@ def _multiply(a: Matrix, b: Matrix, y: HostArray) -> None:
         packed, turned = (workspace(slot, (size,), y.dtype) for slot, size in scratch)
         multiply(a.flat, a.steps, b.flat, b.steps, result, (depth, columns), pieces[piece], packed, turned)
 
-    scratch = (("panels", HELD), ("turned rows", TURNED * DEEPEST))
+    scratch = (("panels", HELD), ("turned rows", ROWS * DEEPEST))
     pool().run(work, len(pieces))
 
 
@@ -115,9 +116,9 @@ def _pieces(rows: int, panels: int, multiplications: int, by_panels: bool) -> li
     wanted = max(1, min(PIECES, multiplications // PIECE))
     if by_panels:
         across = min(panels, wanted)
-        down = max(1, min(wanted // across, rows // ROWS))
+        down = max(1, min(wanted // across, rows // FEWEST_ROWS))
     else:
-        down = max(1, min(rows // ROWS, wanted))
+        down = max(1, min(rows // FEWEST_ROWS, wanted))
         across = min(panels, wanted // down)
     return [
         (rows * i // down, rows * (i + 1) // down, panels * j // across, panels * (j + 1) // across)
