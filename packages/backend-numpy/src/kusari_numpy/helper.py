@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from kusari_numpy.compiled_available import installed
+from kusari_numpy.cores import core, keep_off
 
 LOOKS: Final = 2000
 """How often one looks for the next task before falling asleep: 0.1 ms where a pause takes 140 cycles, else less.
@@ -27,7 +28,8 @@ class Helper:
 
     Args:
         name: The thread's.
-        patient: Look for a moment before sleeping; where there are more threads than cores, nobody should.
+        patient: Look for a moment before sleeping, on a core of one's own; where there are more threads than cores,
+            nobody should.
     """
 
     def __init__(self, name: str, patient: bool) -> None:
@@ -36,10 +38,15 @@ class Helper:
         reached = _reached() if patient else None
         self._given, self._done = (_Bell(self._numbers, place, reached) for place in (_GIVEN, _DONE))
         self._error: BaseException | None = None
-        threading.Thread(target=self._help, name=name, daemon=True).start()
+        self._kept_off: int | None = None
+        self._patient = patient
+        self._thread = threading.Thread(target=self._help, name=name, daemon=True)
+        self._thread.start()
 
     def begin(self, task: Task) -> None:
         """Give it a task."""
+        if self._patient:
+            self._part()
         self._give(task)
 
     def end(self) -> None:
@@ -54,6 +61,13 @@ class Helper:
             self._done.wait(int(self._numbers[_GIVEN]))
         error, self._error = self._error, None
         return error
+
+    def _part(self) -> None:
+        """Have it run on another core than its caller."""
+        number = core()
+        if number != self._kept_off and number is not None and self._thread.native_id is not None:
+            keep_off(self._thread.native_id, number)
+            self._kept_off = number
 
     def _give(self, task: Task | None) -> None:
         number = int(self._numbers[_GIVEN]) + 1

@@ -74,6 +74,15 @@ class Writer:
         """Write the vector that begins at a place."""
         self.builder.store(vector, self._address(base, place), align=self.size)
 
+    def fetch(self, base: Any, place: Any) -> None:
+        """Have the line of memory that a place is in brought into the cache; the place may be none of the array's."""
+        byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+        function = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
+        address = self.builder.bitcast(self.builder.gep(base, [place]), byte)
+        to_read, to_keep, data = (ir.Constant(flag, number) for number in (0, 3, 1))
+        self.builder.call(function, (address, to_read, to_keep, data))
+
     def spread(self, number: Any) -> Any:
         """Return a vector of one number."""
         undefined, zeros = ir.Constant(self.vector, ir.Undefined), ir.VectorType(ir.IntType(32), self.lanes)

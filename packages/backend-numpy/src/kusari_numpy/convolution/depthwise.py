@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from functools import cached_property
 from typing import Final, NamedTuple
@@ -16,13 +17,13 @@ from kusari_numpy.convolution.direct import DirectConvolution, sum_pixels
 from kusari_numpy.convolution.epilogue import Epilogue
 from kusari_numpy.convolution.gradient import LANES
 from kusari_numpy.convolution.passes import Passes, Three
-from kusari_numpy.convolution.places import Grid, pixel_runs, source, tap_numbers, tap_places, target
+from kusari_numpy.convolution.places import Grid, source, tap_numbers, tap_places, target
 from kusari_numpy.pieces import PIECE, share
 from kusari_numpy.threads import pool
-from kusari_numpy.workspace import aligned_empty, aligned_zeros, workspace
+from kusari_numpy.workspace import aligned_empty, aligned_zeros
 
 HELD: Final = 2**16
-"""Numbers that a strip of an image sees: 256 KiB of float32, which stay in cache."""
+"""Numbers of an image that are computed at a time: 256 KiB of float32, which stay in cache with what they see."""
 
 
 class DepthwiseConvolution(Convolution):
@@ -33,7 +34,6 @@ class DepthwiseConvolution(Convolution):
     def __init__(self, backend: Backend, problem: ConvolutionProblem) -> None:
         super().__init__(backend, problem)
         self.geometry = Geometry.of(problem)
-        self.there, self.back = Passes.forward(self.geometry), Passes.backward(self.geometry)
 
     @classmethod
     def accepts(cls, problem: ConvolutionProblem) -> bool | str:
@@ -45,31 +45,32 @@ class DepthwiseConvolution(Convolution):
     def forward(self, x: HostArray, W: HostArray, b: HostArray | None) -> HostArray:  # type: ignore[override]
         """Return y (N, C, *out)."""
         activation = self.problem.activation
-        y = self._convolve(x, self._there, W, b, activation == RELU)
+        y = self._convolve(x, self._there, self.geometry.out, W, b, activation == RELU)
         if activation is not None and activation != RELU:
             Epilogue(self.backend, None, activation)(y.reshape(-1, len(W)))
         return channels_first_view(y, self.problem.out_shape)
 
     def grad_input(self, W: HostArray, gy: HostArray) -> HostArray:  # type: ignore[override]
         """Return the gradient of x."""
-        return channels_first_view(self._convolve(gy, self._back, W, None, False), self.problem.x[2:])
+        gx = self._convolve(gy, self._back, self.geometry.size, W, None, False)
+        return channels_first_view(gx, self.problem.x[2:])
 
     def grad_weight(self, x: HostArray, gy: HostArray) -> HostArray:  # type: ignore[override]
         """Return the gradient of W."""
         from kusari_numpy.compiled.depthwise import add_gradient
 
-        rows, channels = channels_last(gy), self.problem.groups
-        strips, shape, (runs, step, taps) = self._there.strips, self._there.shape, self._lines
-        totals, zero = np.zeros((LANES, len(taps) * channels), gy.dtype), np.zeros(channels, gy.dtype)
-        images, g, count = channels_last(x), rows.reshape(len(rows), -1), len(x) * strips[0]
+        channels, boxes = self.problem.groups, self._there
+        images, g = _flat(channels_last(x)), _flat(channels_last(gy))
+        totals, zero = np.zeros((LANES, self.geometry.taps * channels), gy.dtype), np.zeros(channels, gy.dtype)
+        parts = _parts(g[0].size)
+        count = len(images) * parts
 
         def work(lane: int) -> None:
-            bordered = workspace("bordered", shape, gy.dtype)
-            operands = (images, bordered, self.there.before, strips, taps, g, runs, step, totals[lane], zero)
-            add_gradient(*operands, lane * count // LANES, (lane + 1) * count // LANES)
+            begin, end = lane * count // LANES, (lane + 1) * count // LANES
+            add_gradient(images, boxes, g, totals[lane], zero, parts, begin, end)
 
         pool().run(work, LANES)
-        gradient = totals.sum(axis=0).reshape(len(taps), channels)
+        gradient = totals.sum(axis=0).reshape(-1, channels)
         return np.ascontiguousarray(gradient.T).reshape(self.problem.W)
 
     def grad_bias(self, gy: HostArray) -> HostArray:  # type: ignore[override]
@@ -77,80 +78,83 @@ class DepthwiseConvolution(Convolution):
         return sum_pixels(channels_last(gy))
 
     @cached_property
-    def _there(self) -> Sight:
-        return Sight.of(self.problem, self.there, self.geometry.out, self.geometry)
+    def _there(self) -> Boxes:
+        geometry = self.geometry
+        return Boxes.of(Passes.forward(geometry).inside(geometry.size), geometry, geometry.out, self.problem.groups)
 
     @cached_property
-    def _back(self) -> Sight:
-        return Sight.of(self.problem, self.back, self.geometry.size, self.geometry)
+    def _back(self) -> Boxes:
+        geometry = self.geometry
+        return Boxes.of(Passes.backward(geometry).inside(geometry.out), geometry, geometry.size, self.problem.groups)
 
-    @cached_property
-    def _lines(self) -> tuple[HostArray, int, HostArray]:
-        """The runs of an image's pixels, the distance between two of them in x, and where taps are."""
-        one, shape = self.there.passes[0], self._there.shape
-        size = (1, *self.geometry.out, self.problem.groups)
-        runs, (step, _) = pixel_runs(source(one, self.there, shape), size, None)
-        return runs, step, np.array(tap_places(one, shape))
-
-    def _convolve(self, x: HostArray, sight: Sight, W: HostArray, b: HostArray | None, rectify: bool) -> HostArray:
-        """Return (N, *size, C), strip by strip: a border is put around what each sees while it is in cache."""
+    def _convolve(
+        self, x: HostArray, boxes: Boxes, size: Three, W: HostArray, b: HostArray | None, rectify: bool
+    ) -> HostArray:
+        """Return (N, *size, C)."""
         from kusari_numpy.compiled.depthwise import convolve
 
-        y = (aligned_empty if sight.passes.complete else aligned_zeros)(sight.y, x.dtype)
-        if not sight.passes.passes:
-            return y  # no pixel sees anything
+        y = (aligned_empty if boxes.complete else aligned_zeros)((len(x), *size, len(W)), x.dtype)
         bias = np.zeros(len(W), x.dtype) if b is None else np.ascontiguousarray(b)
         floor = x.dtype.type(0 if rectify else -math.inf)
-        images, windows = channels_last(x), W.reshape(len(W), -1)
-        filters = [np.ascontiguousarray(windows[:, taps].T).reshape(-1) for taps in sight.taps]
-        found = tuple([(seen, at, of, into) for (seen, at, into), of in zip(sight.grids, filters, strict=True)])
+        filters = np.ascontiguousarray(W.reshape(len(W), -1).T).reshape(-1)
+        images, results = _flat(channels_last(x)), _flat(y)
+        parts = _parts(results[0].size)
 
         def work(first: int, last: int) -> None:
-            bordered = workspace("bordered", sight.shape, x.dtype)
-            convolve(images, bordered, sight.passes.before, sight.strips, found, y, bias, floor, first, last)
+            convolve(images, boxes, filters, results, bias, floor, parts, first, last)
 
-        size = max(math.prod(sight.shape[1:]) * windows.shape[1] // 4, PIECE // 4)
-        share(work, len(x) * sight.strips[0], size)
+        share(work, len(x) * parts, max(results[0].size // parts, PIECE // 4))
         return y
 
 
-class Sight(NamedTuple):
-    """What of a convolution does not depend on numbers."""
+class Boxes(NamedTuple):
+    """Pixels that see the same taps within the image, for all of an image's: one row of the tables for each box."""
 
-    passes: Passes
-    y: tuple[int, ...]
-    """(N, *size, C)."""
-    strips: tuple[int, int, int]
-    """Of an image, lines of pixels in each, and from what one line sees to what the next sees."""
-    shape: tuple[int, int, int, int, int]
-    """Of what a strip sees."""
-    grids: list[tuple[Grid, HostArray, Grid]]
-    """Of each pass: where its pixels see, where taps are from there, and where pixels go."""
-    taps: list[HostArray]
-    """Of each pass, the numbers of its taps in the window."""
+    sizes: HostArray
+    """Pixels along the three axes, of which the longest is the last: work on a line of pixels is begun seldom."""
+    sources: HostArray
+    """Where in x the first pixel sees from, and how far from there it is to the next along each axis."""
+    targets: HostArray
+    """Where the first pixel is, and how far from there it is to the next along each axis."""
+    spans: HostArray
+    """The first of a box's taps, and that after the last."""
+    taps: HostArray
+    """Of all boxes, one after the other: how far from a pixel's place in x."""
+    filter_rows: HostArray
+    """Of all boxes: where the taps' rows of the filters (taps, C) begin."""
+    complete: bool
+    """Whether every pixel is in a box; the others are 0."""
 
     @classmethod
-    def of(cls, problem: ConvolutionProblem, passes: Passes, size: Three, geometry: Geometry) -> Sight:
-        """Return what there is to know of the passes over a Problem's images."""
-        y = (problem.x[0], *size, problem.groups)
-        if not passes.passes:
-            return cls(passes, y, (0, 0, 0), (0, 0, 0, 0, 0), [], [])
-        strips, shape = _strips(passes, problem.groups)
-        grids = [
-            (source(one, passes, shape), np.array(tap_places(one, shape)), target(one, y)) for one in passes.passes
-        ]
-        return cls(passes, y, strips, shape, grids, [tap_numbers(one, geometry) for one in passes.passes])
+    def of(cls, passes: Passes, geometry: Geometry, size: Three, channels: int) -> Boxes:
+        """Return the boxes of passes without a border that compute images of a size."""
+        boxes = passes.passes
+        x, y = (1, *passes.bordered, channels), (1, *size, channels)
+        taps = [tap_places(box, x) for box in boxes]
+        ends = np.cumsum([0, *map(len, taps)])
+        sizes = np.array([box.grid for box in boxes], np.int64).reshape(-1, 3)
+        order = np.argsort(sizes, axis=1, kind="stable")
+        return cls(
+            np.take_along_axis(sizes, order, 1),
+            _first_and_pitches([source(box, passes, x) for box in boxes], order),
+            _first_and_pitches([target(box, y) for box in boxes], order),
+            np.stack([ends[:-1], ends[1:]], axis=1),
+            np.array(list(itertools.chain(*taps)), np.int64),
+            np.concatenate([np.empty(0, np.int64), *(tap_numbers(box, geometry) for box in boxes)]) * channels,
+            passes.complete,
+        )
 
 
-def _strips(passes: Passes, channels: int) -> tuple[tuple[int, int, int], tuple[int, int, int, int, int]]:
-    """Return (strips of an image, lines of pixels in each, from what one line sees to the next), and what one sees.
+def _first_and_pitches(grids: list[Grid], order: HostArray) -> HostArray:
+    firsts = np.array([origin for _, origin, _ in grids], np.int64).reshape(-1, 1)
+    pitches = np.array([pitches[1:] for _, _, pitches in grids], np.int64).reshape(-1, 3)
+    return np.concatenate([firsts, np.take_along_axis(pitches, order, 1)], axis=1)
 
-    A volume is one strip.
-    """
-    depth, seen, width = passes.bordered
-    height, step = max(one.grid[1] for one in passes.passes), passes.passes[0].axes[1].step
-    reach = seen - (height - 1) * step
-    lines = height
-    if depth == 1:
-        lines = min(height, max(1, (HELD // (width * channels) - reach) // step + 1))
-    return (-(-height // lines), lines, step), (1, depth, (lines - 1) * step + reach, width, channels)
+
+def _flat(images: HostArray) -> HostArray:
+    return images.reshape(len(images), -1)
+
+
+def _parts(numbers: int) -> int:
+    """Return how many pieces an image of so many numbers is."""
+    return -(-numbers // HELD)

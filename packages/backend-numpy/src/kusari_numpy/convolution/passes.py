@@ -29,6 +29,17 @@ class AxisPass(NamedTuple):
     taps: tuple[tuple[int, int], ...]
     """(distance, tap) of each: pixel number q sees place q · step + distance through the tap."""
 
+    def stretches(self, seen: int) -> Iterator[AxisPass]:
+        """Yield the stretches of pixels that see the same taps within so many places, with these taps alone."""
+
+        def within(pixel: int) -> tuple[tuple[int, int], ...]:
+            return tuple(tap for tap in self.taps if 0 <= pixel * self.step + tap[0] < seen)
+
+        for taps, pixels in itertools.groupby(range(self.pixels), within):
+            begin, *others = pixels
+            from_there = tuple((distance + begin * self.step, tap) for distance, tap in taps)
+            yield AxisPass(1 + len(others), self.first + begin * self.every, self.every, self.step, from_there)
+
 
 class Pass(NamedTuple):
     """Pixels that see the same taps."""
@@ -70,6 +81,12 @@ class Passes(NamedTuple):
         """Return gx from gy."""
         axes = zip(geometry.size, geometry.window, strict=True)
         return cls._of([_backward(length, axis) for length, axis in axes], geometry.out)
+
+    def inside(self, seen: Three) -> Passes:
+        """Return passes that read nothing outside of an image: more of them, and at its edges with fewer taps."""
+        axes = [[axis.stretches(length) for axis, length in zip(one.axes, seen, strict=True)] for one in self.passes]
+        parts = tuple(Pass((d, h, w)) for one in axes for d, h, w in itertools.product(*one))
+        return Passes(parts, (0, 0, 0), seen, self.complete)
 
     @classmethod
     def _of(cls, axes: list[list[AxisPass]], seen: Three) -> Passes:

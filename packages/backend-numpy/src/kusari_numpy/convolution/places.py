@@ -52,7 +52,7 @@ def target(one: Pass, shape: tuple[int, ...]) -> Grid:
 def tap_numbers(one: Pass, geometry: Geometry) -> HostArray:
     """Return the number in the window of each of a pass's taps."""
     _, (kh, *_), (kw, *_) = geometry.window
-    return np.array([(d * kh + h) * kw + w for _, (d, h, w) in one.taps])
+    return np.array([(d * kh + h) * kw + w for _, (d, h, w) in one.taps], np.int64)
 
 
 def tap_order(one: Pass, geometry: Geometry) -> HostArray:
