@@ -27,9 +27,15 @@ def matrix(random: np.random.Generator, rows: int, columns: int, layout: str, dt
     return made[:, ::2] if layout == "gaps" else made
 
 
-def check(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def by_tiles(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return the product as the backend computes it."""
+    made: np.ndarray[Any, Any] = linear.tiles_product(get_backend("numpy"), a, b)
+    return made
+
+
+def check(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any], multiply: Any = by_tiles) -> np.ndarray[Any, Any]:
     """Return the product, compared with float64's."""
-    y = linear.tiles_product(get_backend("numpy"), a, b)
+    y: np.ndarray[Any, Any] = multiply(a, b)
     exact = a.astype("f8") @ b.astype("f8")
     assert y.dtype == a.dtype
     assert y.flags.c_contiguous
@@ -54,11 +60,27 @@ def test_any_shape_and_layout(shape: tuple[int, int, int], layouts: tuple[str, s
         check(matrix(random, rows, depth, layouts[0], dtype), matrix(random, depth, columns, layouts[1], dtype))
 
 
-@pytest.mark.parametrize("shape", [(100, 784, 1000), (32, 3000, 300), (700, 33, 65), (35, 7000, 33), (1000, 100, 784)])
+@settings(max_examples=30, deadline=None)
+@given(
+    shape=st.tuples(st.integers(1, 70), st.integers(1, 1200), st.integers(1, 150)),
+    layouts=st.tuples(*[st.sampled_from(LAYOUTS)] * 2),
+    dtype=st.sampled_from(["f4", "f8"]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_packed_matrices(shape: tuple[int, int, int], layouts: tuple[str, str], dtype: str, seed: int) -> None:
+    random, (rows, depth, columns) = np.random.default_rng(seed), shape
+    a, b = matrix(random, rows, depth, layouts[0], dtype), matrix(random, depth, columns, layouts[1], dtype)
+    check(a, b, lambda a, b: linear.Packed(b).times(a))
+
+
+@pytest.mark.parametrize(
+    "shape", [(100, 784, 1000), (32, 3000, 300), (700, 33, 65), (35, 7000, 33), (1000, 100, 784), (130, 600, 1300)]
+)
 @pytest.mark.parametrize("layouts", [("rows", "rows"), ("rows", "columns"), ("columns", "rows")])
 def test_large_products_are_the_same_with_any_number_of_threads(
-    shape: tuple[int, int, int], layouts: tuple[str, str]
+    shape: tuple[int, int, int], layouts: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(linear, "LARGE_PIECE", 2**22)
     random, (rows, depth, columns) = np.random.default_rng(0), shape
     a, b = matrix(random, rows, depth, layouts[0], "f4"), matrix(random, depth, columns, layouts[1], "f4")
     before = get_num_threads()
@@ -78,7 +100,7 @@ def test_nan_and_infinity_pass() -> None:
     expected = np.full((64, 96), 64, "f4")
     expected[3], expected[60], expected[:, 90] = np.nan, np.inf, -np.inf
     expected[3, 90] = expected[60, 90] = np.nan
-    np.testing.assert_array_equal(linear.tiles_product(get_backend("numpy"), a, b), expected)
+    np.testing.assert_array_equal(by_tiles(a, b), expected)
 
 
 def test_read_only_operands_and_batches() -> None:
@@ -86,4 +108,4 @@ def test_read_only_operands_and_batches() -> None:
     a, b = random.standard_normal((3, 80, 80)), random.standard_normal((80, 80))
     a.flags.writeable = b.flags.writeable = False
     check(a[0], b)
-    np.testing.assert_array_equal(linear.tiles_product(get_backend("numpy"), a, b), a @ b)
+    np.testing.assert_array_equal(by_tiles(a, b), a @ b)

@@ -12,7 +12,7 @@ from tests.backend_numpy.arrays import compiled, in_format
 
 from kusari.backend import get_backend
 from kusari.kernels.n_step_rnn import Recurrence
-from kusari_numpy.kernels import n_step_rnn
+from kusari_numpy.kernels.linear import Packed
 from kusari_numpy.kernels.n_step_rnn import SMALLEST, CompiledRecurrence
 from kusari_numpy.threads import get_num_threads, set_num_threads
 from kusari_testkit.cases.n_step_rnn import Stack
@@ -131,15 +131,18 @@ def test_large_steps_give_the_same_whatever_the_number_of_threads(cell: str) -> 
     np.testing.assert_allclose(results[0][0], example.expected()[0], rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("rows", [1, 2, 32, 33])
-def test_few_rows_times_a_matrix(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(n_step_rnn, "LARGE_MATRIX", 12)
-    example = Example(Stack("lstm", "rows", (rows,), batch=rows), "d")
-    plan = CompiledRecurrence(get_backend("numpy"), example.problem)
-    a, b = np.random.default_rng(0).standard_normal((rows, 3)), np.random.default_rng(1).standard_normal((3, 4))
-    made = plan.times(a, b, np.ascontiguousarray(b.T))
-    assert made.flags.c_contiguous
-    np.testing.assert_allclose(made, np.einsum("nk,km->nm", a, b), rtol=0, atol=1e-14)
+def test_matrices_are_packed_where_many_rows_go_by() -> None:
+    for steps, batch, packed in ((8, 2, True), (7, 2, False), (8, 1, False)):
+        example = Example(Stack("lstm", "packed", (batch,) * steps, batch=batch, units=128), "f")
+        plan = CompiledRecurrence(get_backend("numpy"), example.problem)
+        matrix = np.random.default_rng(0).standard_normal((512, 128)).astype("f")
+        for one in (matrix, matrix.T):
+            factor = plan.as_factor(one)
+            assert isinstance(factor, Packed) is packed
+            rows = np.random.default_rng(1).standard_normal((batch, len(one))).astype("f")
+            np.testing.assert_allclose(
+                plan.times(rows, factor), np.einsum("nk,km->nm", rows, one, dtype="d"), atol=1e-4
+            )
 
 
 def test_infinite_and_missing_numbers_stay_in_their_sequence() -> None:

@@ -16,7 +16,9 @@ from kusari_numpy.compiled.vectors import REGISTERS, TALLEST, WIDEST
 DEEPEST: Final = 512
 """Rows of a panel: those of a that meet it, as many as a tile has, stay in the L1 cache."""
 HELD: Final = 2**17
-"""Numbers of panels, which stay in the L2 cache: 512 KiB of float32, and at least one panel."""
+"""Numbers of panels that go by at a time, which stay in the L2 cache: 512 KiB of float32, and at least one panel."""
+PACKED: Final = 2**19
+"""Numbers of panels that are packed at a time where rows of a must be turned, which is done anew for each time."""
 
 
 @jit
@@ -34,7 +36,7 @@ def multiply(
         y: (M, N), flat.
         size: K and N.
         part: The first row of y that is computed and that after the last, and likewise of panels.
-        packed: Scratch memory for panels that all rows of a go by before the next ones: HELD numbers.
+        packed: Scratch memory for panels that are packed at a time: HELD numbers, or PACKED if columns of a are dense.
         turned: Scratch memory for rows of a whose columns are dense: ROWS · DEEPEST numbers.
     """
     lanes = REGISTERS.bytes // a.itemsize
@@ -44,24 +46,60 @@ def multiply(
     direct = a_steps[1] == 1
     block = last - first if direct else ROWS
     inside = np.arange(block + TALLEST)
-    together = len(packed) // (min(depth, DEEPEST) * across)
+    panel = min(depth, DEEPEST) * across
+    together, near = max(1, len(packed) // panel), max(1, HELD // panel)
     one = np.zeros(1, np.int64)  # the only tap's number
     nothing = np.zeros(max(columns, across), a.dtype)
     for some in range(begin, end, together):
         count = min(together, end - some)
-        sides = (some * across, min((some + count) * across, columns))
+        left, right = some * across, min((some + count) * across, columns)
         for k in range(0, depth, DEEPEST):
             length = min(DEEPEST, depth - k)
-            begin_b, extent = k * b_steps[0] + sides[0] * b_steps[1], (length, sides[1] - sides[0])
-            pack(b, begin_b, b_steps, one, extent, 0, count, packed)
+            pack(b, k * b_steps[0] + left * b_steps[1], b_steps, one, (length, right - left), 0, count, packed)
             for row in range(first, last, block):
                 held = min(block, last - row)
                 rows = np.minimum(inside[: held + TALLEST], held - 1)  # a tile may be higher: it repeats the last row
-                targets = (row + rows) * columns
-                if direct:
-                    sources = (row + rows) * a_steps[0] + k
-                    go_by(a, sources, packed, length, y, targets, sides, nothing, k > 0)
-                else:
+                targets, sources, x = (row + rows) * columns, (row + rows) * a_steps[0] + k, a
+                if not direct:
                     pitch, line = -(-length // lanes) * lanes, np.array([[k * a_steps[1], 0, length]])
                     turn_rows(a, row + rows[:held], line, a_steps[1], turned, pitch)
-                    go_by(turned, rows * pitch, packed, length, y, targets, sides, nothing, k > 0)
+                    sources, x = rows * pitch, turned
+                for column in range(left, right, near * across):
+                    panels = packed[(column - left) * length :]
+                    sides = column, min(column + near * across, right)
+                    go_by(x, sources, panels, length, y, targets, sides, nothing, k > 0)
+
+
+@jit
+def pack_all(b: Any, b_steps: tuple[int, int], size: tuple[int, int], first: int, last: int, packed: Any) -> None:
+    """Write the panels ``first`` to ``last`` of b (K, N), DEEPEST rows after DEEPEST rows of all."""
+    lanes = REGISTERS.bytes // b.itemsize
+    depth, columns = size
+    padded, one = -(-columns // lanes) * lanes, np.zeros(1, np.int64)
+    for k in range(0, depth, DEEPEST):
+        length = min(DEEPEST, depth - k)
+        pack(b, k * b_steps[0], b_steps, one, (length, columns), first, last, packed[k * padded :])
+
+
+@jit
+def multiply_packed(a: Any, a_step: int, packed: Any, y: Any, size: tuple[int, int], part: tuple[int, int]) -> None:
+    """Compute columns of y = a b.
+
+    Args:
+        a: (M, K), flat.
+        a_step: From one row of a to the next.
+        packed: b as `pack_all` writes it.
+        y: (M, N), flat.
+        size: K and N.
+        part: The first panel of b that is computed with and the one after the last.
+    """
+    lanes = REGISTERS.bytes // a.itemsize
+    depth, columns = size
+    padded, count = -(-columns // lanes) * lanes, len(y) // columns
+    sides = (part[0] * WIDEST * lanes, min(part[1] * WIDEST * lanes, columns))
+    rows = np.minimum(np.arange(count + TALLEST), count - 1)  # a tile may be higher: it repeats the last row
+    nothing = np.zeros(padded, a.dtype)
+    for k in range(0, depth, DEEPEST):
+        length = min(DEEPEST, depth - k)
+        panels = packed[k * padded + sides[0] * length : (k + length) * padded]
+        go_by(a, rows * a_step + k, panels, length, y, rows * columns, sides, nothing, k > 0)

@@ -10,21 +10,22 @@ from kusari.backend import Backend
 from kusari.kernels.linear import product
 from kusari_numpy.compiled_available import compiled_available
 from kusari_numpy.convolution.channels_last import transposed
+from kusari_numpy.pieces import share
 from kusari_numpy.threads import pool
-from kusari_numpy.workspace import workspace
+from kusari_numpy.workspace import aligned_empty, workspace
 
 HostArray = np.ndarray[Any, Any]
 
 SMALLEST: Final = 2**18
 """Below so many multiplications BLAS uses one thread, and is as fast."""
-LARGEST: Final = 2**28
-"""From here on BLAS is faster, by a fifth where it has two threads, and the cores are its own for long."""
 FEWEST: Final = 32
 """With fewer rows or columns on either side packing takes as long as multiplying."""
 PIECE: Final = 2**21
 """Multiplications in a piece of work, at least: 0.05 ms."""
 PIECES: Final = 8
-"""At most, whatever the number of threads."""
+"""At most, whatever the number of threads; but more where they are large."""
+LARGE_PIECE: Final = 2**27
+"""Multiplications in a large piece: 2 ms."""
 FEWEST_ROWS: Final = 48
 """In a piece, at least: each packs its panels."""
 MOVED: Final = 12
@@ -32,10 +33,11 @@ MOVED: Final = 12
 
 
 def tiles_product(backend: Backend, a: HostArray, b: HostArray) -> HostArray:
-    """Return a b by tiles where that is no slower than BLAS, and by the portable definition elsewhere.
+    """Return a b by tiles, and by the portable definition where numbers or columns are few.
 
     BLAS's own threads wait for the next product by spinning, and take the cores from the threads of the kernels in
-    between: on two cores that something else keeps busy, too, an MLP's step of 30 ms on one thread took 121 on two.
+    between: a step of an LSTM, a third of whose time goes to large products, took 540 ms with BLAS for these alone, and
+    470 without it, though it multiplies as fast.
     """
     if not _wanted(a, b):
         return product.portable(backend, a, b)
@@ -53,7 +55,7 @@ def _wanted(a: HostArray, b: HostArray) -> bool:
     if not (a.ndim == b.ndim == 2 and a.dtype == b.dtype and a.dtype in (np.float32, np.float64)):
         return False
     (rows, depth), columns = a.shape, b.shape[1]
-    return a.dtype.isnative and min(rows, columns) >= FEWEST and SMALLEST <= rows * depth * columns < LARGEST
+    return a.dtype.isnative and min(rows, columns) >= FEWEST and rows * depth * columns >= SMALLEST
 
 
 class Matrix(NamedTuple):
@@ -92,7 +94,7 @@ def _cost(a: Matrix, b: Matrix) -> float:
 
 def _multiply(a: Matrix, b: Matrix, y: HostArray) -> None:
     from kusari_numpy.compiled.panels import ROWS
-    from kusari_numpy.compiled.product import DEEPEST, HELD, multiply
+    from kusari_numpy.compiled.product import DEEPEST, HELD, PACKED, multiply
     from kusari_numpy.compiled.vectors import WIDEST, whole
 
     (rows, depth), columns = a.shape, b.shape[1]
@@ -104,8 +106,47 @@ def _multiply(a: Matrix, b: Matrix, y: HostArray) -> None:
         packed, turned = (workspace(slot, (size,), y.dtype) for slot, size in scratch)
         multiply(a.flat, a.steps, b.flat, b.steps, result, (depth, columns), pieces[piece], packed, turned)
 
-    scratch = (("panels", HELD), ("turned rows", ROWS * DEEPEST))
+    scratch = (("panels", HELD if a.steps[1] == 1 else PACKED), ("turned rows", ROWS * DEEPEST))
     pool().run(work, len(pieces))
+
+
+class Packed:
+    """A matrix (K, N) for many products: its panels are packed once, and stream by from then on.
+
+    20 rows by (650, 2600) take 0.9 ms on two threads, BLAS 2.0, which packs the matrix each time.
+    """
+
+    def __init__(self, matrix: HostArray) -> None:
+        from kusari_numpy.compiled.product import pack_all
+        from kusari_numpy.compiled.vectors import WIDEST, whole
+
+        b = Matrix.of(matrix)
+        self.shape = b.shape
+        lanes = whole(1, matrix.dtype)
+        padded = whole(b.shape[1], matrix.dtype)
+        self._panels = -(-padded // (lanes * WIDEST))
+        self._memory = aligned_empty((b.shape[0] * padded,), matrix.dtype)
+        size = b.shape[0] * lanes * WIDEST
+        share(lambda first, last: pack_all(b.flat, b.steps, b.shape, first, last, self._memory), self._panels, size)
+
+    def times(self, rows: HostArray) -> HostArray:
+        """Return the product of rows (M, K) and the matrix."""
+        from kusari_numpy.compiled.product import multiply_packed
+
+        y = np.empty((len(rows), self.shape[1]), rows.dtype)
+        pieces = min(_wanted_pieces(y.size * self.shape[0]), self._panels)
+        a, result = np.ascontiguousarray(rows).reshape(-1), y.reshape(-1)
+
+        def work(piece: int) -> None:
+            part = piece * self._panels // pieces, (piece + 1) * self._panels // pieces
+            multiply_packed(a, self.shape[0], self._memory, result, self.shape, part)
+
+        pool().run(work, pieces)
+        return y
+
+
+def _wanted_pieces(multiplications: int) -> int:
+    return max(1, min(PIECES, multiplications // PIECE), multiplications // LARGE_PIECE)
 
 
 def _pieces(rows: int, panels: int, multiplications: int, by_panels: bool) -> list[tuple[int, int, int, int]]:
@@ -113,7 +154,7 @@ def _pieces(rows: int, panels: int, multiplications: int, by_panels: bool) -> li
 
     Each packs the panels that it has; where rows are transposed on the way, it is they that should be in one piece.
     """
-    wanted = max(1, min(PIECES, multiplications // PIECE))
+    wanted = _wanted_pieces(multiplications)
     if by_panels:
         across = min(panels, wanted)
         down = max(1, min(wanted // across, rows // FEWEST_ROWS))

@@ -11,6 +11,7 @@ from kusari.backend import Backend
 from kusari.kernels.n_step_rnn import Cell, GRUCell, LSTMCell, Recurrence, RecurrenceProblem, Step
 from kusari.types import Shape
 from kusari_numpy.compiled_available import compiled_available
+from kusari_numpy.kernels.linear import Packed
 from kusari_numpy.pieces import share
 from kusari_numpy.workspace import workspace
 
@@ -18,10 +19,10 @@ HostArray = np.ndarray[Any, Any]
 
 SMALLEST: Final = 2**9
 """Below so many states, of which each step saves 0.04 ms of 0.2, nobody should wait for a compiler."""
-FEW_ROWS: Final = range(2, 33)
-LARGE_MATRIX: Final = 2**18
-"""Numbers from which on BLAS is faster the other way round: 20 rows of 650 by (650, 2600) take 2.3 ms, (2600, 650) by
-20 columns 2.0; 20 rows of 2600 by (2600, 650) 3.2, and 2.3. From 64 rows on the copy that follows costs more."""
+PACKED: Final = 2**15
+"""Numbers of a matrix from which on a product by tiles is as fast as BLAS, whose threads are in the others' way."""
+STEPS: Final = 8
+"""To pack a matrix takes as long as one or two products with it."""
 
 
 class LSTMKept(NamedTuple):
@@ -158,11 +159,14 @@ class CompiledRecurrence(Recurrence):
         # 25 MB for 100 sequences of 100 steps of an LSTM of 128 units: each fresh page costs 3 µs, in all 18 ms of 180.
         return workspace(f"recurrence_{slot}", shape, like.dtype)
 
-    def times(self, rows: HostArray, matrix: HostArray, transpose: HostArray) -> HostArray:  # type: ignore[override]
-        """Return the product of a step's rows and a matrix, of which the transpose lies ready, too."""
-        if len(rows) in FEW_ROWS and matrix.size >= LARGE_MATRIX:
-            return np.ascontiguousarray((transpose @ rows.T).T)
-        made: HostArray = rows @ matrix
+    def as_factor(self, matrix: HostArray) -> HostArray | Packed:  # type: ignore[override]
+        """Return a matrix, packed where that is worth it."""
+        steps, rows = len(self.problem.batch_sizes), self.problem.hx[1]
+        return Packed(matrix) if steps >= STEPS and rows > 1 and matrix.size >= PACKED else super().as_factor(matrix)
+
+    def times(self, rows: HostArray, factor: HostArray | Packed) -> HostArray:  # type: ignore[override]
+        """Return the product of a step's rows and a matrix."""
+        made: HostArray = factor.times(rows) if isinstance(factor, Packed) else rows @ factor
         return made
 
 

@@ -76,8 +76,6 @@ class Run(NamedTuple):
     """(G · U, …)."""
     Wh: Array
     """(G · U, U)."""
-    to_gates: Array
-    """(U, G · U): its transpose, as dense."""
     steps: list[Step]
     """In the order in which they were taken."""
 
@@ -272,9 +270,15 @@ class Recurrence(Family[RecurrenceProblem]):
         """Return room for numbers that are done with before the same slot is asked for again."""
         return self.backend.xp.empty(shape, dtype=like.dtype, device=like.device)
 
-    def times(self, rows: Array, matrix: Array, transpose: Array) -> Array:
-        """Return the product of a step's rows and a matrix, of which the transpose lies ready, too."""
-        return product(self.backend, rows, matrix)
+    def as_factor(self, matrix: Array) -> Any:
+        """Return a matrix as `times` takes it: the rows of every step are multiplied by it."""
+        dense = self.backend.xp.empty(matrix.shape, dtype=matrix.dtype, device=matrix.device)
+        dense[...] = matrix  # a product of (100, 128) and (128, 512) takes 0.24 ms, with a transposed view 0.30
+        return dense
+
+    def times(self, rows: Array, factor: Any) -> Array:
+        """Return the product of a step's rows and what `as_factor` made of a matrix."""
+        return product(self.backend, rows, factor)
 
     def forward(
         self,
@@ -319,9 +323,7 @@ class Recurrence(Family[RecurrenceProblem]):
         )
         zx = product(backend, x, xp.matrix_transpose(Wx))
         zx += bx + bh if cell.joined else bx  # in place: 38 ms at (10000, 512) in float32; with a second array 72
-        # Dense: a product of (100, 128) with it takes 0.24 ms, with the transposed view 0.30.
-        to_gates = xp.empty((Wh.shape[1], Wh.shape[0]), dtype=Wh.dtype, device=Wh.device)
-        to_gates[...] = xp.matrix_transpose(Wh)
+        to_gates = self.as_factor(xp.matrix_transpose(Wh))
         states = Sequences(h0, self._join)
         cells = None if c0 is None else Sequences(c0, self._join)
         y = xp.empty((x.shape[0], Wh.shape[1]), dtype=x.dtype, device=x.device)
@@ -329,14 +331,14 @@ class Recurrence(Family[RecurrenceProblem]):
         for rows in walk(self.problem.batch_sizes, backwards):
             n = rows.stop - rows.start
             h, c = states.first(n), None if cells is None else cells.first(n)
-            zh = self.times(h, to_gates, Wh)
+            zh = self.times(h, to_gates)
             y[rows, :], c_next, kept = cell.step(backend, zx[rows, :], zh if cell.joined else zh + bh, h, c)
             states.active = y[rows, :]
             if cells is not None:
                 cells.active = c_next
             if self.problem.recording:
                 steps.append(Step(rows, h, c, kept))
-        return y, states.all(), None if cells is None else cells.all(), Run(x, Wx, Wh, to_gates, steps)
+        return y, states.all(), None if cells is None else cells.all(), Run(x, Wx, Wh, steps)
 
     def backward(self, kept: Any, masks: tuple[Array, ...], gy: Array, ghy: Array, gcy: Array | None) -> Gradients:
         """Return the gradients of everything, from those of y, the last states and the last cells."""
@@ -366,12 +368,13 @@ class Recurrence(Family[RecurrenceProblem]):
         h = self.scratch("h", (rows, units), gy)
         states = Sequences(ghy, self._join)
         cells = None if gcy is None else Sequences(gcy, self._join)
+        to_states = self.as_factor(run.Wh)
         for step in reversed(run.steps):
             n = step.rows.stop - step.rows.start
             gh, gc = states.first(n) + gy[step.rows, :], None if cells is None else cells.first(n)
             h[step.rows, :] = step.h
             past_gates, gc = cell.backward(backend, step, gh, gc, gzx, gzh)
-            through_gates = self.times(gzh[step.rows, :], run.Wh, run.to_gates)
+            through_gates = self.times(gzh[step.rows, :], to_states)
             states.active = through_gates if past_gates is None else past_gates + through_gates
             if cells is not None:
                 cells.active = gc
