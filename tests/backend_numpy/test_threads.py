@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from kusari_numpy import threads
+from kusari_numpy import helper, threads
 from kusari_numpy.helper import Helper
 from kusari_numpy.threads import ThreadPool, get_num_threads, pool, set_num_threads
 
@@ -147,3 +147,19 @@ def test_a_helper_does_each_task_once_or_gives_it_back(patient: bool) -> None:
         time.sleep(0.001)
     assert helper.finish() is None
     helper.end()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system does not say where threads run")
+@pytest.mark.skipif(threads.usable_cores() < 2, reason="there is one core")
+def test_a_helper_stays_off_its_callers_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    usable = sorted(os.sched_getaffinity(0))
+    own = Helper("apart", patient=True)
+    for core in (usable[-1], usable[0], usable[0]):
+        monkeypatch.setattr(helper, "core", lambda core=core: core)
+        found: list[set[int]] = []
+        own.begin(lambda found=found: found.append(os.sched_getaffinity(0)))
+        while not found:
+            time.sleep(0.001)
+        assert own.finish() is None
+        assert found == [set(usable) - {core}]
+    own.end()
