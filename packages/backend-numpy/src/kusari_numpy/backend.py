@@ -10,7 +10,6 @@ import numpy as np
 
 from kusari.backend import Backend, Kernel
 from kusari.backend.expression import Expression
-from kusari_numpy.compiled_available import compiled_available
 
 if TYPE_CHECKING:
     from kusari_numpy.elementwise import FusedExpression
@@ -19,15 +18,15 @@ KERNEL_MODULES: Final = ("conv", "linear", "n_step_rnn", "norm", "pooling", "rnn
 """Modules of ``kusari_numpy.kernels`` with a ``register(backend)``; each mirrors core's module of that name."""
 
 
-class CompiledBackend(Backend):
-    """NumPy with numba: elementwise kernels over large arrays are one loop, and updates share the threads."""
+class NumpyBackend(Backend):
+    """NumPy: elementwise kernels over large arrays are one loop, or go in pieces, and updates share the threads."""
 
     def __init__(self) -> None:
         super().__init__("numpy", np, (np.ndarray,), contract=1)
         self._expressions: dict[Expression, FusedExpression] = {}
 
     def compile_elementwise(self, expression: Expression) -> Callable[..., Any]:
-        """Return the expression as one loop, ``(backend, *arrays, *scalars)``."""
+        """Return the expression as one function, ``(backend, *arrays, *scalars)``."""
         from kusari_numpy.elementwise import FusedExpression
 
         found = self._expressions.get(expression)
@@ -51,8 +50,7 @@ class CompiledBackend(Backend):
 
 def open_backend() -> Backend:
     """Return the backend, with its overrides registered."""
-    plain = Backend("numpy", np, (np.ndarray,), contract=1)
-    backend = CompiledBackend() if compiled_available(plain) is True else plain
+    backend = NumpyBackend()
     for name in KERNEL_MODULES:
         importlib.import_module(f"kusari_numpy.kernels.{name}").register(backend)
     return backend

@@ -1,4 +1,4 @@
-"""Elementwise kernels: an expression as one compiled loop, for arrays that are worth it."""
+"""Elementwise kernels: an expression as one compiled loop, or in pieces, for arrays that are worth it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import numpy as np
 
 from kusari.backend import Backend
 from kusari.backend.expression import Expression, NotElementwise, infer_dtypes, prologue_function, scalar_dtypes
+from kusari_numpy.compiled_available import installed
 from kusari_numpy.generated import load_loop
 from kusari_numpy.pieces import PIECE
+from kusari_numpy.piecewise import Piecewise
 from kusari_numpy.syntax import NUMBA, plain_function, render
 from kusari_numpy.threads import pool
 
@@ -38,6 +40,8 @@ class Row(NamedTuple):
     """Arrays and new results, flat."""
     scalars: tuple[Any, ...]
     results: tuple[HostArray, ...]
+    piece: int
+    """Numbers that are computed in one call."""
 
     def run(self, first: int, last: int) -> None:
         """Compute a range."""
@@ -48,16 +52,29 @@ class Typed:
     """An expression with its dtypes fixed, and the loops made of it.
 
     Raises:
-        NotElementwise: numba lacks a dtype or an operation, or does it slowly.
+        NotElementwise: numba lacks a dtype or an operation, or does it slowly; or there is no numba.
     """
 
+    piece: Final = PIECE
+
     def __init__(self, expression: Expression, dtypes: Sequence[Any]) -> None:
+        if not installed("numba"):
+            raise NotElementwise("numba is not installed")
         self.expression = expression
         self.dtypes = infer_dtypes(expression, dtypes)
         self.outputs = self.dtypes.outputs(expression)
-        self.scalars = tuple(dtype.type for dtype in scalar_dtypes(expression, self.dtypes, NUMBA))
+        self._kinds = tuple(dtype.type for dtype in scalar_dtypes(expression, self.dtypes, NUMBA))
+        self._prologue = prologue_function(expression)
         self._loops: dict[tuple[int | None, ...], Callable[..., None]] = {}
         render(expression, self.dtypes, (None,) * len(self.outputs))  # refuses what cannot be written
+
+    def takes(self, size: int) -> bool:
+        """Tell whether arrays of so many numbers should go through the loop."""
+        return True
+
+    def prepared(self, scalars: Sequence[float]) -> tuple[Any, ...]:
+        """Return what the loop takes instead of the scalars."""
+        return tuple([kind(value) for kind, value in zip(self._kinds, self._prologue(*scalars), strict=True)])
 
     def loop(self, in_place: tuple[int | None, ...]) -> Callable[..., None]:
         """Return the loop that writes these results in place."""
@@ -72,15 +89,15 @@ class FusedExpression:
     """One elementwise kernel, compiled per dtypes.
 
     Called as core wraps it: ``fused(backend, *arrays, *scalars)``. Large arrays that share one dense memory format go
-    through a loop, donated ones in place; everything else through NumPy, operation by operation.
+    through a loop, donated ones in place, or through NumPy in pieces where there is no loop; everything else through
+    NumPy, operation by operation.
     """
 
     def __init__(self, expression: Expression) -> None:
         self.expression = expression
         self.plain = plain_function(expression)
-        self.scalars = prologue_function(expression)
         self.donated = tuple(expression.arrays.index(name) for name in expression.donated)
-        self._typed: dict[tuple[Any, ...], Typed | None] = {}
+        self._typed: dict[tuple[Any, ...], Typed | Piecewise | None] = {}
 
     def __call__(self, backend: Backend, *operands: Any) -> Any:
         if operands[0].size < SMALLEST or (row := self.row(operands)) is None:
@@ -109,8 +126,7 @@ class FusedExpression:
         if any(type(array) is not np.ndarray or not array.dtype.isnative for array in arrays):
             return None
         typed = self.typed(tuple([array.dtype for array in arrays]))
-        flat = None if typed is None else flattened(arrays)
-        if typed is None or flat is None:
+        if typed is None or not typed.takes(arrays[0].size) or (flat := flattened(arrays)) is None:
             return None
         in_place, new = [], []
         for place, dtype in enumerate(typed.outputs):
@@ -121,22 +137,24 @@ class FusedExpression:
                 new.append(np.empty_like(arrays[0], dtype))
         fresh = iter(new)
         results = tuple([next(fresh) if source is None else arrays[source] for source in in_place])
-        scalars = zip(typed.scalars, self.scalars(*operands[count:]), strict=True)
         flat += [array.ravel("K") for array in new]
-        return Row(typed.loop(tuple(in_place)), flat, tuple([kind(value) for kind, value in scalars]), results)
+        return Row(typed.loop(tuple(in_place)), flat, typed.prepared(operands[count:]), results, typed.piece)
 
-    def typed(self, dtypes: tuple[np.dtype[Any], ...]) -> Typed | None:
-        """Return the expression for arrays of these dtypes; None, and say why in the log, where there is no loop."""
-        try:
-            return self._typed[dtypes]
-        except KeyError:
-            pass
-        try:
-            self._typed[dtypes] = Typed(self.expression, dtypes)
-        except NotElementwise as error:
-            self._typed[dtypes] = None
-            _log.info("%s runs operation by operation: %s", self.expression.name, error)
+    def typed(self, dtypes: tuple[np.dtype[Any], ...]) -> Typed | Piecewise | None:
+        """Return the expression for arrays of these dtypes, or None; the log says why there is no loop."""
+        if dtypes not in self._typed:
+            self._typed[dtypes] = self._made(dtypes)
         return self._typed[dtypes]
+
+    def _made(self, dtypes: tuple[np.dtype[Any], ...]) -> Typed | Piecewise | None:
+        try:
+            return Typed(self.expression, dtypes)
+        except NotElementwise as error:
+            _log.info("%s runs operation by operation: %s", self.expression.name, error)
+        try:
+            return Piecewise(self.expression, self.plain, dtypes)
+        except NotElementwise:
+            return None
 
 
 def flattened(arrays: Sequence[HostArray]) -> list[HostArray] | None:
@@ -155,11 +173,11 @@ def flattened(arrays: Sequence[HostArray]) -> list[HostArray] | None:
 
 
 def _run(rows: Sequence[Row]) -> None:
-    pieces = [(row, first) for row in rows for first in range(0, row.operands[0].size, PIECE)]
+    pieces = [(row, first) for row in rows for first in range(0, row.operands[0].size, row.piece)]
 
     def work(piece: int) -> None:
         row, first = pieces[piece]
-        row.run(first, first + PIECE)
+        row.run(first, first + row.piece)
 
     if len(pieces) == 1:
         work(0)  # nothing to share

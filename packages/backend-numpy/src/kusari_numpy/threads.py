@@ -7,6 +7,8 @@ Two pools that do not know of each other, BLAS's and ours, fight for the cores: 
 
 from __future__ import annotations
 
+import contextvars
+import functools
 import itertools
 import os
 import threading
@@ -26,7 +28,7 @@ def usable_cores() -> int:
 
 
 class ThreadPool:
-    """Threads that share the work of one kernel call.
+    """Threads that share the work of one kernel call, each in the caller's context: `numpy.errstate` holds there, too.
 
     The pool serves one caller at a time: a kernel that another thread calls meanwhile, or one called from within a
     piece of work, runs on its own thread, so there are never more threads at work than asked for plus callers.
@@ -96,7 +98,7 @@ class ThreadPool:
 
         others = self._helpers[:helpers]
         for other in others:
-            other.begin(take)
+            other.begin(functools.partial(contextvars.copy_context().run, take))
         try:
             take()
         finally:
