@@ -13,12 +13,19 @@ from kusari_numpy.compiled.options import jit
 from kusari_numpy.compiled.panels import ROWS, go_by, pack, turn_rows
 from kusari_numpy.compiled.vectors import REGISTERS, TALLEST, WIDEST
 
-DEEPEST: Final = 512
+DEEPEST: Final = 704
 """Rows of a panel: those of a that meet it, as many as a tile has, stay in the L1 cache."""
-HELD: Final = 2**17
-"""Numbers of panels that go by at a time, which stay in the L2 cache: 512 KiB of float32, and at least one panel."""
+HELD: Final = 2**16
+"""Numbers of panels that go by at a time, which stay in the L2 cache: 256 KiB of float32, and at least one panel."""
 PACKED: Final = 2**19
 """Numbers of panels that are packed at a time where rows of a must be turned, which is done anew for each time."""
+
+
+@jit
+def block_depth(depth: int) -> int:
+    """Return how many rows of panels are in a block: no block is much smaller than the others."""
+    blocks = -(-depth // DEEPEST)
+    return -(-depth // blocks)
 
 
 @jit
@@ -46,15 +53,16 @@ def multiply(
     direct = a_steps[1] == 1
     block = last - first if direct else ROWS
     inside = np.arange(block + TALLEST)
-    panel = min(depth, DEEPEST) * across
+    deep = block_depth(depth)
+    panel = deep * across
     together, near = max(1, len(packed) // panel), max(1, HELD // panel)
     one = np.zeros(1, np.int64)  # the only tap's number
     nothing = np.zeros(max(columns, across), a.dtype)
     for some in range(begin, end, together):
         count = min(together, end - some)
         left, right = some * across, min((some + count) * across, columns)
-        for k in range(0, depth, DEEPEST):
-            length = min(DEEPEST, depth - k)
+        for k in range(0, depth, deep):
+            length = min(deep, depth - k)
             pack(b, k * b_steps[0] + left * b_steps[1], b_steps, one, (length, right - left), 0, count, packed)
             for row in range(first, last, block):
                 held = min(block, last - row)
@@ -72,12 +80,13 @@ def multiply(
 
 @jit
 def pack_all(b: Any, b_steps: tuple[int, int], size: tuple[int, int], first: int, last: int, packed: Any) -> None:
-    """Write the panels ``first`` to ``last`` of b (K, N), DEEPEST rows after DEEPEST rows of all."""
+    """Write the panels ``first`` to ``last`` of b (K, N), one block of rows of all after the other."""
     lanes = REGISTERS.bytes // b.itemsize
     depth, columns = size
     padded, one = -(-columns // lanes) * lanes, np.zeros(1, np.int64)
-    for k in range(0, depth, DEEPEST):
-        length = min(DEEPEST, depth - k)
+    deep = block_depth(depth)
+    for k in range(0, depth, deep):
+        length = min(deep, depth - k)
         pack(b, k * b_steps[0], b_steps, one, (length, columns), first, last, packed[k * padded :])
 
 
@@ -99,7 +108,8 @@ def multiply_packed(a: Any, a_step: int, packed: Any, y: Any, size: tuple[int, i
     sides = (part[0] * WIDEST * lanes, min(part[1] * WIDEST * lanes, columns))
     rows = np.minimum(np.arange(count + TALLEST), count - 1)  # a tile may be higher: it repeats the last row
     nothing = np.zeros(padded, a.dtype)
-    for k in range(0, depth, DEEPEST):
-        length = min(DEEPEST, depth - k)
+    deep = block_depth(depth)
+    for k in range(0, depth, deep):
+        length = min(deep, depth - k)
         panels = packed[k * padded + sides[0] * length : (k + length) * padded]
         go_by(a, rows * a_step + k, panels, length, y, rows * columns, sides, nothing, k > 0)

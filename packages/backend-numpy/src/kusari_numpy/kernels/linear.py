@@ -28,6 +28,8 @@ LARGE_PIECE: Final = 2**27
 """Multiplications in a large piece: 2 ms."""
 FEWEST_ROWS: Final = 48
 """In a piece, at least: each packs its panels."""
+FEWEST_OF_MANY: Final = 256
+"""In a piece, where there are more than PIECES."""
 MOVED: Final = 12
 """Multiplications in the time of packing a number."""
 
@@ -155,11 +157,12 @@ def _pieces(rows: int, panels: int, multiplications: int, by_panels: bool) -> li
     Each packs the panels that it has; where rows are transposed on the way, it is they that should be in one piece.
     """
     wanted = _wanted_pieces(multiplications)
+    cuts = rows // (FEWEST_ROWS if wanted <= PIECES else FEWEST_OF_MANY)
     if by_panels:
         across = min(panels, wanted)
-        down = max(1, min(wanted // across, rows // FEWEST_ROWS))
+        down = max(1, min(wanted // across, cuts))
     else:
-        down = max(1, min(rows // FEWEST_ROWS, wanted))
+        down = max(1, min(wanted, cuts))
         across = min(panels, wanted // down)
     return [
         (rows * i // down, rows * (i + 1) // down, panels * j // across, panels * (j + 1) // across)
