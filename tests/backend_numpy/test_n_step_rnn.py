@@ -136,8 +136,8 @@ def test_matrices_are_packed_where_many_rows_go_by() -> None:
         example = Example(Stack("lstm", "packed", (batch,) * steps, batch=batch, units=128), "f")
         plan = CompiledRecurrence(get_backend("numpy"), example.problem)
         matrix = np.random.default_rng(0).standard_normal((512, 128)).astype("f")
-        for one in (matrix, matrix.T):
-            factor = plan.as_factor(one)
+        for one, transposed in ((matrix, False), (matrix.T, True)):
+            factor = plan.as_factor(matrix, transposed)
             assert isinstance(factor, Packed) is packed
             rows = np.random.default_rng(1).standard_normal((batch, len(one))).astype("f")
             np.testing.assert_allclose(

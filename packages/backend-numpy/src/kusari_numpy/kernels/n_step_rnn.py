@@ -159,10 +159,13 @@ class CompiledRecurrence(Recurrence):
         # 25 MB for 100 sequences of 100 steps of an LSTM of 128 units: each fresh page costs 3 µs, in all 18 ms of 180.
         return workspace(f"recurrence_{slot}", shape, like.dtype)
 
-    def as_factor(self, matrix: HostArray) -> HostArray | Packed:  # type: ignore[override]
-        """Return a matrix, packed where that is worth it."""
+    def as_factor(self, matrix: HostArray, transposed: bool) -> HostArray | Packed:  # type: ignore[override]
+        """Return a matrix, or its transpose, packed where that is worth it."""
         steps, rows = len(self.problem.batch_sizes), self.problem.hx[1]
-        return Packed(matrix) if steps >= STEPS and rows > 1 and matrix.size >= PACKED else super().as_factor(matrix)
+        if steps >= STEPS and rows > 1 and matrix.size >= PACKED:
+            return Packed(matrix.T if transposed else matrix)
+        made: HostArray = super().as_factor(matrix, transposed)
+        return made
 
     def times(self, rows: HostArray, factor: HostArray | Packed) -> HostArray:  # type: ignore[override]
         """Return the product of a step's rows and a matrix."""
