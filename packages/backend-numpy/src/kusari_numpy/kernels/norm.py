@@ -12,6 +12,7 @@ from kusari.kernels.activation import RELU
 from kusari.kernels.norm import Normalization, NormalizationProblem
 from kusari_numpy.compiled_available import compiled_available
 from kusari_numpy.pieces import share
+from kusari_numpy.workspace import aligned_empty
 
 HostArray = np.ndarray[Any, Any]
 
@@ -97,7 +98,7 @@ class CompiledNormalization(Normalization):
         from kusari_numpy.compiled.norm import plane_scale, row_scale
 
         x = self._lay_out(x)
-        y = np.empty_like(x)
+        y = aligned_empty(x.shape, x.dtype)
         scale = gamma / np.sqrt(var + self.problem.eps)
         floor = x.dtype.type(0 if self.rectifies else -math.inf)
         operands = (x, y, _flat(mean), _flat(scale), _flat(beta), floor)
@@ -135,7 +136,7 @@ class CompiledNormalization(Normalization):
         scale = _flat(gamma) * inverse
         share_of_sums = scale / self.problem.members
         factors = (scale, share_of_sums * inverse * ggamma, share_of_sums * gbeta)
-        gx = np.empty_like(x)
+        gx = aligned_empty(x.shape, x.dtype)
         operands = (x, rectified, gy, gx, centre, factors)
         if x.ndim == 2:
             share(lambda a, b: row_gradient(*operands, a, b, self.rectifies), self.before, self.channels)
