@@ -1,9 +1,12 @@
-"""Workspaces: scratch memory that calls reuse instead of asking the system for fresh pages each time."""
+"""Workspaces: scratch memory, and that of large arrays, is used again instead of asking the system for fresh pages."""
 
 from __future__ import annotations
 
 import math
 import threading
+import weakref
+from collections import deque
+from contextlib import suppress
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +18,14 @@ is read twice: tiles compute 106 GFLOP/s from them, 126 from aligned memory."""
 LIMIT: Final = 64 * 2**20
 """Bytes that a thread keeps per slot; larger scratch is allocated for the one call."""
 
+LARGE: Final = 2**20
+"""Bytes from which on an array's memory is kept for the next one as large. The system takes back what arrays of many
+megabytes had, and clears every page that it gives anew: in a step of a Network in Network that was 50 ms of 700."""
+ROUND: Final = 2**16
+"""Bytes, of which the sizes of large arrays' memory are multiples."""
+IDLE: Final = 2**28
+"""Bytes that are kept so, at most."""
+
 
 def aligned_empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
     """Return an array of undefined contents that begins where a cache line does.
@@ -22,7 +33,8 @@ def aligned_empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[An
     >>> aligned_empty((3, 5), np.dtype("f")).ctypes.data % ALIGNMENT
     0
     """
-    return _view(_aligned_bytes(math.prod(shape) * dtype.itemsize), shape, dtype)
+    size = math.prod(shape) * dtype.itemsize
+    return _view(_lent(size) if size >= LARGE else _aligned_bytes(size), shape, dtype)
 
 
 def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
@@ -47,6 +59,57 @@ def workspace(slot: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.nda
         kept = _aligned_bytes(size)
         setattr(_memory, slot, kept)
     return _view(kept[:size], shape, dtype)
+
+
+class _Idle:
+    """Memory that was given back, by size.
+
+    Whoever finds none of a size has others let go: in all no more is held than was in use at some time. There is no
+    lock: memory comes back from wherever its last array dies, in the midst of these methods, too.
+    """
+
+    def __init__(self) -> None:
+        self._memory: dict[int, deque[np.ndarray[Any, Any]]] = {}
+
+    @property
+    def sizes(self) -> list[int]:
+        """Of all that is held, in bytes."""
+        return [size for size, held in list(self._memory.items()) for _ in range(len(held))]
+
+    def take(self, size: int) -> np.ndarray[Any, Any] | None:
+        """Return memory of that size; if there is none, let go of as much of other sizes."""
+        try:
+            return self._memory[size].pop()
+        except LookupError:
+            self._release(size)
+            return None
+
+    def give(self, memory: np.ndarray[Any, Any]) -> None:
+        """Keep memory for the next one who wants as much."""
+        self._memory.setdefault(memory.nbytes, deque()).append(memory)
+        self._release(sum(self.sizes) - IDLE)
+
+    def _release(self, count: int) -> None:
+        """Let go of so many bytes or more, if there are any; those that were first wanted are the first to go."""
+        for size, held in list(self._memory.items()):
+            while count > 0 and held:
+                with suppress(IndexError):  # another thread may have taken the last
+                    held.popleft()
+                    count -= size
+
+
+_idle: Final = _Idle()
+
+
+def _lent(size: int) -> np.ndarray[Any, Any]:
+    """Return aligned memory that is kept when the last array in it dies."""
+    whole = -(-size // ROUND) * ROUND
+    memory = _idle.take(whole)
+    if memory is None:
+        memory = _aligned_bytes(whole)
+    lent = np.frombuffer(memory.data, np.uint8)  # its views keep it alive, and not just the memory
+    weakref.finalize(lent, _idle.give, memory).atexit = False
+    return lent[:size]
 
 
 def _aligned_bytes(size: int) -> np.ndarray[Any, Any]:
