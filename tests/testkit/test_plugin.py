@@ -114,7 +114,7 @@ def test_the_chosen_implementation_is_asserted(run_kit: Any, registered: Registe
         Path("chosen.txt").write_text("\n".join(lines))
         return run_kit("--backend", "wrong", "--expect-chosen", "chosen.txt", modules=(CHOSEN,))
 
-    right = ("relu  quick_relu", "relu_grad portable  # not yet", "Convolution:image:float32  Fast")
+    right = ("relu  quick_relu", "relu_grad compiled  # from the base", "Convolution:image:float32  Fast")
     assert chosen(*right, "Convolution:image:float64  wrong").failed == {}
     text = chosen("Convolution:groups-2:float32  Fast").text_of("test_chosen")
     assert "expected Fast for Convolution:groups-2:float32" in text
