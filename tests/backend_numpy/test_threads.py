@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -129,6 +130,14 @@ def test_a_forked_child_makes_threads_of_its_own() -> None:
     assert result.returncode == 0
 
 
+def wait_until(reached: Callable[[], bool]) -> None:
+    """Wait for another thread, half a minute at most."""
+    end = time.monotonic() + 30
+    while not reached():
+        assert time.monotonic() < end, "the other thread has done nothing for 30 s"
+        time.sleep(0.001)
+
+
 @pytest.mark.parametrize("patient", [False, True])
 def test_a_helper_does_each_task_once_or_gives_it_back(patient: bool) -> None:
     helper = Helper("helper", patient)
@@ -143,8 +152,7 @@ def test_a_helper_does_each_task_once_or_gives_it_back(patient: bool) -> None:
         finished += len(done) > 0 and done[-1] == number
     assert finished == len(done)
     helper.begin(done.clear)
-    while done:
-        time.sleep(0.001)
+    wait_until(lambda: not done)
     assert helper.finish() is None
     helper.end()
 
@@ -158,8 +166,7 @@ def test_a_helper_stays_off_its_callers_core(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr(helper, "core", lambda core=core: core)
         found: list[set[int]] = []
         own.begin(lambda found=found: found.append(os.sched_getaffinity(0)))
-        while not found:
-            time.sleep(0.001)
+        wait_until(lambda found=found: bool(found))
         assert own.finish() is None
         assert found == [set(usable) - {core}]
     own.end()

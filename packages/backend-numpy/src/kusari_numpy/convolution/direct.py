@@ -86,6 +86,7 @@ class DirectConvolution(Convolution):
 
     def filters_there(self, W: HostArray) -> list[list[HostArray]]:
         """Return the panels for forward, of each pass those of each group."""
+        # Packed the same way whether they are for once or kept: a filter that changes at every step is packed for it.
         made: list[list[HostArray]] = self.backend.derived(
             W, ("there", self.problem.groups), self._pack_there, self._pack_there
         )
