@@ -16,6 +16,7 @@ from kusari_numpy.pieces import PIECE
 from kusari_numpy.piecewise import Piecewise
 from kusari_numpy.syntax import NUMBA, plain_function, render
 from kusari_numpy.threads import pool
+from kusari_numpy.workspace import aligned_like
 
 HostArray = np.ndarray[Any, Any]
 
@@ -134,7 +135,7 @@ class FusedExpression:
             fits = source is not None and arrays[source].dtype == dtype and arrays[source].flags.writeable
             in_place.append(source if fits else None)
             if not fits:
-                new.append(np.empty_like(arrays[0], dtype))
+                new.append(aligned_like(arrays[0], dtype))
         fresh = iter(new)
         results = tuple([next(fresh) if source is None else arrays[source] for source in in_place])
         flat += [array.ravel("K") for array in new]

@@ -37,6 +37,19 @@ def aligned_empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[An
     return _view(_lent(size) if size >= LARGE else _aligned_bytes(size), shape, dtype)
 
 
+def aligned_like(array: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """Return such an array with the shape of another, whose axes lie in memory as that one's do; it has no gaps.
+
+    >>> aligned_like(np.ones((2, 3), "f").T, np.dtype("d")).strides
+    (8, 24)
+    """
+    if array.flags.c_contiguous:
+        return aligned_empty(array.shape, dtype)
+    order = sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
+    made = aligned_empty(tuple([array.shape[axis] for axis in order]), dtype)
+    return made.transpose(np.argsort(order))
+
+
 def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
     """Return an array of zeros that begins where a cache line does."""
     made = aligned_empty(shape, dtype)

@@ -45,7 +45,7 @@ def tiles_product(backend: Backend, a: HostArray, b: HostArray) -> HostArray:
         return product.portable(backend, a, b)
     left, right = Matrix.of(a), Matrix.of(b)
     if _cost(left, right) <= _cost(right.turned, left.turned) + MOVED * a.shape[0] * b.shape[1]:
-        y = np.empty((a.shape[0], b.shape[1]), a.dtype)
+        y = aligned_empty((a.shape[0], b.shape[1]), a.dtype)
         _multiply(left, right, y)
         return y
     turned = workspace("turned product", (b.shape[1], a.shape[0]), a.dtype)
@@ -135,7 +135,7 @@ class Packed:
         """Return the product of rows (M, K) and the matrix."""
         from kusari_numpy.compiled.product import multiply_packed
 
-        y = np.empty((len(rows), self.shape[1]), rows.dtype)
+        y = aligned_empty((len(rows), self.shape[1]), rows.dtype)
         pieces = min(_wanted_pieces(y.size * self.shape[0]), self._panels)
         a, result = np.ascontiguousarray(rows).reshape(-1), y.reshape(-1)
 

@@ -9,6 +9,7 @@ import numpy as np
 from kusari.backend import Backend
 from kusari.kernels.softmax import SoftmaxCrossEntropy, SoftmaxCrossEntropyProblem
 from kusari_numpy.pieces import share
+from kusari_numpy.workspace import aligned_empty
 
 HostArray = np.ndarray[Any, Any]
 
@@ -49,7 +50,7 @@ class RowsSoftmaxCrossEntropy(SoftmaxCrossEntropy):
             return portable
         counted = t != self.problem.ignore_label
         label = np.where(counted, t, 0).astype(np.int64)
-        found = Exponentials(np.empty_like(scores), np.empty(len(scores), x.dtype))
+        found = Exponentials(aligned_empty(scores.shape, x.dtype), np.empty(len(scores), x.dtype))
         picked = np.empty(len(scores), x.dtype)
         labels, counting = label.reshape(-1), counted.reshape(-1)
 
@@ -74,7 +75,7 @@ class RowsSoftmaxCrossEntropy(SoftmaxCrossEntropy):
             portable: Any = super().grad_input(kept, gloss)
             return portable
         labels, shares = label.reshape(-1), (scale * gloss).reshape(-1)
-        by_row, gx = (shares / found.sums)[:, None], np.empty_like(found.rows)
+        by_row, gx = (shares / found.sums)[:, None], aligned_empty(found.rows.shape, found.rows.dtype)
 
         def work(first: int, last: int) -> None:
             part = slice(first, last)
