@@ -15,10 +15,11 @@ from kusari.kernels.activation import RELU, TANH
 from kusari.kernels.conv import Convolution, ConvolutionProblem
 from kusari.kernels.window import Window
 from kusari_numpy.compiled_available import compiled_available
+from kusari_numpy.convolution import unfolded
 from kusari_numpy.convolution.depthwise import DepthwiseConvolution
 from kusari_numpy.convolution.direct import DirectConvolution
 from kusari_numpy.convolution.groups import GroupedConvolution
-from kusari_numpy.convolution.per_image import PerImageConvolution
+from kusari_numpy.convolution.unfolded import UnfoldedConvolution
 from kusari_numpy.convolution.winograd import WinogradConvolution
 from kusari_numpy.threads import get_num_threads, set_num_threads
 from kusari_numpy.workspace import LIMIT, workspace
@@ -49,7 +50,7 @@ def oracle(x: Any, W: Any, p: ConvolutionProblem) -> Any:
 sizes = st.integers(1, 3)
 compiled = pytest.mark.skipif(compiled_available(get_backend("numpy")) is not True, reason="needs numba, threadpoolctl")
 WAYS = [
-    PerImageConvolution,
+    UnfoldedConvolution,
     GroupedConvolution,
     *(pytest.param(way, marks=compiled) for way in (DirectConvolution, WinogradConvolution, DepthwiseConvolution)),
 ]
@@ -83,6 +84,21 @@ def problems(draw: Any, way: type[Convolution]) -> tuple[Any, Any, ConvolutionPr
     x.flags.writeable = False
     W = rng.standard_normal((o, c // groups, *window)).astype(dtype)
     return x, W, problem(x, W, stride, pad, dilate, groups=groups)
+
+
+@settings(max_examples=60)
+@given(data=st.data(), block=st.sampled_from([1, 40, 300]), cover_all=st.booleans())
+def test_windows_are_unfolded_some_at_a_time(data: st.DataObject, block: int, cover_all: bool) -> None:
+    x, W, p = data.draw(problems(UnfoldedConvolution))
+    p, rng, passes = p._replace(cover_all=cover_all), np.random.default_rng(0), []
+    gy = rng.standard_normal(p.y)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unfolded, "BLOCK", block)
+        for way in (UnfoldedConvolution, Convolution):
+            plan = way(get_backend("numpy"), p)
+            passes.append((plan.forward(x, W, None), plan.grad_input(W, gy), plan.grad_weight(x, gy)))
+    for made, expected in zip(*passes, strict=True):
+        np.testing.assert_allclose(made, expected, rtol=0, atol=1e-11)
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -8,15 +8,15 @@ from kusari_numpy.compiled_available import compiled_available
 from kusari_numpy.convolution.depthwise import DepthwiseConvolution
 from kusari_numpy.convolution.direct import DirectConvolution
 from kusari_numpy.convolution.groups import GroupedConvolution
-from kusari_numpy.convolution.per_image import PerImageConvolution
 from kusari_numpy.convolution.stack import RowsMLPConvolution
+from kusari_numpy.convolution.unfolded import UnfoldedConvolution
 from kusari_numpy.convolution.winograd import WinogradConvolution, winograd_wanted
 from kusari_numpy.convolution.winograd_stack import WinogradMLPConvolution
 
 
 def register(backend: Backend) -> None:
     """Register the overrides of convolution; of those that take a Problem, the last one here does it."""
-    backend.implements(Convolution)(PerImageConvolution)
+    backend.implements(Convolution)(UnfoldedConvolution)
     backend.implements(Convolution)(GroupedConvolution)
     backend.implements(Convolution, available=compiled_available)(DirectConvolution)
     backend.implements(Convolution, available=winograd_wanted)(WinogradConvolution)
