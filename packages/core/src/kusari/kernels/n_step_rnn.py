@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
 from kusari.backend import Backend, Family
 from kusari.kernels import activation
@@ -11,10 +11,8 @@ from kusari.kernels.activation import Activation, sigmoid, sigmoid_grad, tanh_gr
 from kusari.kernels.linear import product
 from kusari.kernels.reduction import total
 from kusari.kernels.rnn import pass_gates, run_gates_backward
+from kusari.kernels.time_steps import Sequences, walk
 from kusari.types import Array, Shape
-
-A = TypeVar("A")
-"""An array, or a Variable."""
 
 
 class RecurrenceProblem(NamedTuple):
@@ -199,36 +197,6 @@ CELLS: Final[Mapping[str, Cell]] = {
 }
 
 
-class Sequences(Generic[A]):
-    """One row per sequence, of which at each step the first ones take part.
-
-    Going forth in time their number falls, and the rows of sequences that ended wait for the end; going back it rises,
-    and rows join. Gradients go the other way round, by the same rules.
-    """
-
-    def __init__(self, rows: A, join: Callable[[list[A]], A]) -> None:
-        self.active: Any = rows
-        self.join = join
-        self.waiting: list[Any] = []
-
-    def first(self, count: int) -> A:
-        """Return the first ``count`` rows as they stand."""
-        if count < self.active.shape[0]:
-            self.waiting.append(self.active[count:, ...])
-            self.active = self.active[:count, ...]
-        while count > self.active.shape[0]:
-            missing, block = count - self.active.shape[0], self.waiting.pop()
-            if missing < block.shape[0]:
-                self.waiting.append(block[missing:, ...])
-                block = block[:missing, ...]
-            self.active = self.join([self.active, block])
-        return self.active
-
-    def all(self) -> A:
-        """Return all rows."""
-        return self.join([self.active, *reversed(self.waiting)]) if self.waiting else self.active
-
-
 def split(z: Any, count: int) -> list[Any]:
     """Return ``count`` equal pieces of the second axis."""
     size = z.shape[1] // count
@@ -239,20 +207,6 @@ def fill(whole: Array, rows: slice, pieces: tuple[Array, ...]) -> None:
     """Write pieces of one size beside each other: to join gates, and then steps, would copy 20 MB twice."""
     for place, piece in enumerate(pieces):
         whole[rows, place * piece.shape[1] : (place + 1) * piece.shape[1]] = piece
-
-
-def walk(batch_sizes: Shape, backwards: bool) -> Iterator[slice]:
-    """Yield the rows of each step, from the first to the last or from the last to the first.
-
-    >>> list(walk((2, 1), backwards=True))
-    [slice(2, 3, None), slice(0, 2, None)]
-    """
-    stops, total = [], 0
-    for size in batch_sizes:
-        total += size
-        stops.append(total)
-    rows = [slice(stop - size, stop) for stop, size in zip(stops, batch_sizes, strict=True)]
-    return reversed(rows) if backwards else iter(rows)
 
 
 class Recurrence(Family[RecurrenceProblem]):
