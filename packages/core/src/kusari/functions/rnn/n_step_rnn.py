@@ -20,8 +20,8 @@ from kusari.functions.connection.linear import linear
 from kusari.functions.fused import FusedNode
 from kusari.functions.noise.drawing import draw_uniform
 from kusari.kernels.n_step_rnn import CELLS, LayerWeights, Recurrence, RecurrenceProblem
-from kusari.kernels.time_steps import Sequences, walk
 from kusari.kernels.noise import dropout
+from kusari.kernels.time_steps import Sequences, walk
 from kusari.types import Array
 
 GONE: Final = {"train": "use using_config('train', ...)", **OLD_LIBRARIES}
