@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from kusari_numpy import helper, threads
@@ -30,6 +31,20 @@ def test_pieces_run_at_the_same_time() -> None:
     own = ThreadPool(2)
     meeting = threading.Barrier(2, timeout=30)
     own.run(lambda index: meeting.wait(), 2)  # each waits for the other
+    own.close()
+
+
+def test_every_thread_heeds_the_callers_errstate() -> None:
+    own, seen = ThreadPool(2), []
+    meeting = threading.Barrier(2, timeout=30)
+
+    def work(index: int) -> None:
+        meeting.wait()  # one piece for each thread
+        seen.append(np.geterr()["invalid"])
+
+    with np.errstate(invalid="raise"):
+        own.run(work, 2)
+    assert seen == ["raise", "raise"]
     own.close()
 
 

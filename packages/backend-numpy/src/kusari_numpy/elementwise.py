@@ -16,7 +16,7 @@ from kusari_numpy.pieces import PIECE
 from kusari_numpy.piecewise import Piecewise
 from kusari_numpy.syntax import NUMBA, plain_function, render
 from kusari_numpy.threads import pool
-from kusari_numpy.workspace import aligned_like
+from kusari_numpy.workspace import aligned_like, memory_order
 
 HostArray = np.ndarray[Any, Any]
 
@@ -151,7 +151,7 @@ class FusedExpression:
         try:
             return Typed(self.expression, dtypes)
         except NotElementwise as error:
-            _log.info("%s runs operation by operation: %s", self.expression.name, error)
+            _log.info("%s has no loop: %s", self.expression.name, error)
         try:
             return Piecewise(self.expression, self.plain, dtypes)
         except NotElementwise:
@@ -164,7 +164,7 @@ def flattened(arrays: Sequence[HostArray]) -> list[HostArray] | None:
     if all(array.flags.c_contiguous for array in arrays):
         order = tuple(range(first.ndim))
     else:
-        order = tuple(sorted(range(first.ndim), key=lambda axis: -first.strides[axis]))
+        order = tuple(memory_order(first))
     flat = []
     for array in arrays:
         if array.shape != first.shape or not (view := array.transpose(order)).flags.c_contiguous:

@@ -37,6 +37,15 @@ def aligned_empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[An
     return _view(_lent(size) if size >= LARGE else _aligned_bytes(size), shape, dtype)
 
 
+def memory_order(array: np.ndarray[Any, Any]) -> list[int]:
+    """Return an array's axes from that whose numbers lie farthest apart to that whose lie closest.
+
+    >>> memory_order(np.ones((2, 3)).T)
+    [1, 0]
+    """
+    return sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
+
+
 def aligned_like(array: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
     """Return such an array with the shape of another, whose axes lie in memory as that one's do; it has no gaps.
 
@@ -45,7 +54,7 @@ def aligned_like(array: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> np.ndarra
     """
     if array.flags.c_contiguous:
         return aligned_empty(array.shape, dtype)
-    order = sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
+    order = memory_order(array)
     made = aligned_empty(tuple([array.shape[axis] for axis in order]), dtype)
     return made.transpose(np.argsort(order))
 

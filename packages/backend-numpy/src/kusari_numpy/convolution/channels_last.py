@@ -45,10 +45,15 @@ def _three(lengths: tuple[int, ...]) -> tuple[int, int, int]:
     return first, second, third
 
 
+def channels_last_view(x: HostArray) -> HostArray:
+    """Return (N, C, *spatial) as (N, *spatial, C), a view."""
+    return x.transpose(0, *range(2, x.ndim), 1)  # `moveaxis` takes 4.5 µs, this 1.3
+
+
 def channels_last(x: HostArray) -> HostArray:
     """Return (N, C, *spatial) as (N, D, H, W, C), dense: a view where the memory is so already, else a copy."""
     n, c, *spatial = x.shape
-    view = x.transpose(0, *range(2, x.ndim), 1)  # `moveaxis` takes 4.5 µs, this 1.3
+    view = channels_last_view(x)
     if not view.flags.c_contiguous:
         view = _copy(x) if x.flags.c_contiguous and c > 1 else np.ascontiguousarray(view)
     return view.reshape(n, *_three(tuple(spatial)), c)

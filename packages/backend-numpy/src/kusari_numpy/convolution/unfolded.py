@@ -11,8 +11,8 @@ import numpy as np
 from kusari.kernels.conv import Convolution, ConvolutionProblem
 from kusari.kernels.window import Window
 from kusari.types import Shape
-from kusari_numpy.convolution.channels_last import HostArray, channels_first_view
-from kusari_numpy.workspace import aligned_empty, aligned_zeros, workspace
+from kusari_numpy.convolution.channels_last import HostArray, channels_first_view, channels_last_view
+from kusari_numpy.workspace import aligned_empty, workspace
 
 BLOCK: Final = 2**19
 """Numbers of unfolded windows at a time: 2 MiB of float32, and a product that is worth BLAS's threads."""
@@ -40,7 +40,7 @@ class UnfoldedConvolution(Convolution):
         problem, activation = self.problem, self.problem.activation
         filters = _by_window(W).reshape(-1, len(W))
         y = aligned_empty((len(x) * math.prod(problem.out_shape), len(W)), x.dtype)
-        for place, rows in _seen(problem).pieces(_channels_last(x)):
+        for place, rows in _seen(problem).pieces(channels_last_view(x)):
             np.matmul(rows, filters, out=y[place])
             if b is not None:
                 y[place] += b
@@ -59,19 +59,20 @@ class UnfoldedConvolution(Convolution):
         n, channels, *spatial = problem.x
         gx = aligned_empty((n * math.prod(spatial), channels), gy.dtype)
         filters = np.ascontiguousarray(filters).reshape(-1, channels)
-        for place, rows in back.pieces(_channels_last(gy)):
+        for place, rows in back.pieces(channels_last_view(gy)):
             np.matmul(rows, filters, out=gx[place])
         return channels_first_view(gx.reshape(n, *spatial, channels), problem.x[2:])
 
     def _fold(self, W: HostArray, gy: HostArray) -> HostArray:
         """Return the gradient of x: what each tap gives, added where it came from."""
-        problem, rows, spread = self.problem, _channels_last(gy), _by_window(W).reshape(-1, len(W)).T
+        problem, rows, spread = self.problem, channels_last_view(gy), _by_window(W).reshape(-1, len(W)).T
         gx = aligned_empty((problem.x[0], *problem.x[2:], problem.x[1]), gy.dtype)
         unfolding = _seen(problem)
+        image = workspace("image", (*unfolding.padded, problem.x[1]), gy.dtype)
         for n in range(len(gx)):
             shares = (rows[n].reshape(-1, len(W)) @ spread).reshape(*problem.out_shape, -1, problem.x[1])
-            image = aligned_zeros((*unfolding.padded, problem.x[1]), gy.dtype)
-            for number, tap in enumerate(problem.window.taps(problem.out_shape)):
+            image[...] = 0
+            for number, tap in enumerate(unfolding.taps):
                 image[tap] += shares[..., number, :]
             gx[n] = image[unfolding.inside]
         return channels_first_view(gx, problem.x[2:])
@@ -80,8 +81,8 @@ class UnfoldedConvolution(Convolution):
         """Return the gradient of W."""
         o, c = self.problem.W[:2]
         total = np.zeros((math.prod(self.problem.W[1:]), o), gy.dtype)
-        g, share = _channels_last(gy).reshape(-1, o), np.empty_like(total)
-        for place, rows in _seen(self.problem).pieces(_channels_last(x)):
+        g, share = channels_last_view(gy).reshape(-1, o), np.empty_like(total)
+        for place, rows in _seen(self.problem).pieces(channels_last_view(x)):
             np.matmul(rows.T, g[place], out=share)
             total += share
         return np.ascontiguousarray(total.reshape(-1, c, o).T).reshape(self.problem.W)
@@ -160,8 +161,3 @@ def _seen_back(problem: ConvolutionProblem) -> _Unfolding | None:
 def _by_window(W: HostArray) -> HostArray:
     """Return filters (O, C, *window) as (taps, C, O), dense."""
     return np.ascontiguousarray(W.reshape(*W.shape[:2], -1).T)
-
-
-def _channels_last(x: HostArray) -> HostArray:
-    """Return images (N, C, *spatial) as (N, *spatial, C), a view."""
-    return x.transpose(0, *range(2, x.ndim), 1)
