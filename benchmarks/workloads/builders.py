@@ -11,7 +11,7 @@ class Builder(Protocol):
     """Makes layers. What they return is a link here, a module there."""
 
     def convolution(self, i: int, o: int, window: int, stride: int = 1, pad: int = 0, groups: int = 1) -> Any: ...
-    def mlp_convolution(self, i: int, widths: tuple[int, ...], window: int, pad: int) -> Any: ...
+    def mlp_convolution_relu(self, i: int, widths: tuple[int, ...], window: int, pad: int) -> Any: ...
     def batch_norm(self, channels: int) -> Any: ...
     def batch_norm_relu(self, channels: int) -> Any: ...
     def linear(self, i: int, o: int) -> Any: ...
@@ -49,26 +49,29 @@ class Links:
     def convolution(self, i: int, o: int, window: int, stride: int = 1, pad: int = 0, groups: int = 1) -> Any:
         return self.links.Convolution2D(i, o, window, stride, pad, groups=groups)
 
-    def mlp_convolution(self, i: int, widths: tuple[int, ...], window: int, pad: int) -> Any:
-        return self.links.MLPConvolution2D(i, widths, window, pad=pad)
+    def mlp_convolution_relu(self, i: int, widths: tuple[int, ...], window: int, pad: int) -> Any:
+        return self._rectified(self.links.MLPConvolution2D(i, widths, window, pad=pad), "output_activation")
 
     def batch_norm(self, channels: int) -> Any:
         return self.links.BatchNormalization(channels, eps=1e-5)
 
     def batch_norm_relu(self, channels: int) -> Any:
-        """In one kernel; the original has none."""
-        norm, core, F = self.batch_norm(channels), self.core, self.functions
+        return self._rectified(self.batch_norm(channels), "activation")
+
+    def _rectified(self, link: Any, keyword: str) -> Any:
+        """Return a link and a ReLU as one kernel; the original has none."""
+        core, F = self.core, self.functions
         if self.package != "kusari":
-            return core.Sequential(norm, F.relu)
+            return core.Sequential(link, F.relu)
 
         class Rectified(core.Chain):  # type: ignore[misc,name-defined]
             def __init__(self) -> None:
                 super().__init__()
                 with self.init_scope():
-                    self.norm = norm
+                    self.link = link
 
             def forward(self, x: Any) -> Any:
-                return self.norm(x, activation=F.relu)
+                return self.link(x, **{keyword: F.relu})
 
         return Rectified()
 
@@ -121,12 +124,13 @@ class Torch:
 
         return nn.Conv2d(i, o, window, stride, pad, groups=groups)
 
-    def mlp_convolution(self, i: int, widths: tuple[int, ...], window: int, pad: int) -> Any:
+    def mlp_convolution_relu(self, i: int, widths: tuple[int, ...], window: int, pad: int) -> Any:
         from torch import nn
 
         parts: list[Any] = [nn.Conv2d(i, widths[0], window, padding=pad)]
         for before, after in itertools.pairwise(widths):
-            parts += [nn.ReLU(), nn.Conv2d(before, after, 1)]
+            parts += [nn.ReLU(inplace=True), nn.Conv2d(before, after, 1)]
+        parts.append(nn.ReLU(inplace=True))
         return nn.Sequential(*parts)
 
     def batch_norm(self, channels: int) -> Any:

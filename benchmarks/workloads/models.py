@@ -28,9 +28,9 @@ def nin(b: Builder) -> Any:
     Source: Lin, Chen & Yan, Network In Network (2014).
     """
     return b.sequence(
-        b.mlp_convolution(3, (192, 160, 96), 5, 2), b.relu(), b.max_pool(3, 2), b.dropout(),
-        b.mlp_convolution(96, (192, 192, 192), 5, 2), b.relu(), b.average_pool(3, 2), b.dropout(),
-        b.mlp_convolution(192, (192, 192, CLASSES), 3, 1), b.relu(), b.global_average(),
+        b.mlp_convolution_relu(3, (192, 160, 96), 5, 2), b.max_pool(3, 2), b.dropout(),
+        b.mlp_convolution_relu(96, (192, 192, 192), 5, 2), b.average_pool(3, 2), b.dropout(),
+        b.mlp_convolution_relu(192, (192, 192, CLASSES), 3, 1), b.global_average(),
     )  # fmt: skip
 
 

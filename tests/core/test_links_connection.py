@@ -127,6 +127,33 @@ def test_the_block_is_one_function_with_the_chain_s_values_and_gradients(device:
         np.testing.assert_allclose(fused, chain, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("inner", [F.relu, F.sin])
+@pytest.mark.parametrize(("after", "nodes"), [(F.relu, 0), (F.tanh, 0), (F.sin, 1)])
+def test_an_activation_after_the_block_goes_into_its_node_where_kernels_know_it(
+    inner: Any, after: Any, nodes: int, device: Device, host: Host
+) -> None:
+    link = block(activation=inner)
+    link.to_device(device)
+    x = kusari.Variable(device.send(image()))
+    ran = functions_run(lambda: link(x, output_activation=after))
+    if inner is F.relu:
+        assert len(ran) == 1 + nodes
+    weights, biases = [conv.W for conv in link], [conv.b for conv in link]
+    results = []
+    for y in (
+        after(plain(link, x)),
+        link(x, output_activation=after),
+        F.mlp_convolution_2d(x, weights, biases, 1, 1, inner, output_activation=after),
+    ):
+        link.cleargrads()
+        x.cleargrad()
+        F.sum(y * y).backward()
+        results.append([host(y), host(x.grad), *(host(p.grad) for p in link.params())])
+    for chain, *fused in zip(*results, strict=True):
+        for value in fused:
+            np.testing.assert_allclose(value, chain, rtol=1e-4, atol=1e-5)
+
+
 def test_the_block_s_second_gradients_are_the_chain_s(device: Device, host: Host) -> None:
     if "float64" not in device.backend.dtypes:
         pytest.skip(f"{device} has no float64")

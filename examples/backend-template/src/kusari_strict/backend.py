@@ -11,7 +11,7 @@ from kusari.types import Array
 
 def open_backend() -> Backend:
     """Return the backend: complete and correct as it is, and faster with every kernel that you override."""
-    backend = Backend("strict", xp, (type(xp.empty(0)),), contract=1)
+    backend = Backend("strict", xp, (type(xp.empty(0)),), contract=2)
 
     @backend.implements(relu)
     def clipped_relu(backend: Backend, x: Array) -> Array:

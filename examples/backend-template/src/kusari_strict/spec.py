@@ -9,5 +9,5 @@ from kusari.backend import BackendSpec, hookimpl
 def kusari_register_backend() -> BackendSpec:
     """Return the spec of the backend ``strict``."""
     return BackendSpec(
-        "strict", "kusari_strict.backend:open_backend", contract=1, install="pip install array-api-strict"
+        "strict", "kusari_strict.backend:open_backend", contract=2, install="pip install array-api-strict"
     )

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from kusari.backend import Backend
-from kusari.kernels.activation import RELU
+from kusari.kernels.activation import RELU, Activation
 from kusari.kernels.conv import ConvolutionProblem, MLPConvolution, MLPConvolutionProblem
 from kusari_numpy.convolution.channels_last import HostArray, channels_first_view, channels_last, transposed
 from kusari_numpy.convolution.direct import DirectConvolution, enclose
@@ -27,10 +27,11 @@ FEWEST_PIXELS: Final = 240
 class RowsMLPConvolution(MLPConvolution):
     """Each piece of rows goes through all the layers before the next one is begun, forward and backward.
 
-    Kept for backward are the hidden layers' outputs, as rows (pixels, channels in whole vectors).
+    Kept for backward are the hidden layers' outputs, and y where an activation follows, as rows (pixels, channels in
+    whole vectors).
     """
 
-    contract = 1
+    contract = 2
 
     def __init__(self, backend: Backend, problem: MLPConvolutionProblem) -> None:
         super().__init__(backend, problem)
@@ -64,7 +65,7 @@ class RowsMLPConvolution(MLPConvolution):
         scratch = 0 if self.problem.keep else len(widths) - 1  # so many layers' outputs are not kept
         outputs = [aligned_empty((self.pixels, width), x.dtype) for width in widths[scratch:]]
         first_runs = segments(self.there.passes[0], images.shape)
-        rectify = self.problem.activation == RELU
+        activations = [self.problem.activation] * (len(widths) - 1) + [self.problem.output_activation]
 
         def work(number: int) -> None:
             pixels = self._pixels(number)
@@ -74,20 +75,21 @@ class RowsMLPConvolution(MLPConvolution):
                 size = self.pixels if kept else pixels[1] - pixels[0]
                 out = outputs[layer - scratch] if kept else workspace(f"layer {layer}", (size, width), x.dtype)
                 made = grid_of_rows(self.pixels, width, 0 if kept else -pixels[0] * width)
-                last = layer + 1 == len(widths)
-                floor = x.dtype.type(0 if rectify and not last else -math.inf)
+                activation = activations[layer]
+                floor = x.dtype.type(0 if activation == RELU else -math.inf)
                 convolve(
                     rows.reshape(-1), seen, filters[layer], runs, out.reshape(-1), made, pixels,
                     _all_vectors(width, x.dtype), shifts[layer], floor, *blocks(rows.shape[-1], x.dtype),
                 )  # fmt: skip
-                if not last and not rectify and self.problem.activation is not None:
+                if activation is not None and activation != RELU:
                     some = out[pixels[0] : pixels[1]] if kept else out
-                    activated: Any = self.problem.activation.apply(self.backend, some)
+                    activated: Any = activation.apply(self.backend, some)
                     some[...] = activated
                 rows, seen, runs = out, made, one_run(self.widths[layer])
 
         pool().run(work, len(self.pieces))
-        return self._image(outputs[-1], self.widths[-1]), outputs[:-1] if self.problem.keep else None
+        some_kept: Any = self.kept(outputs)  # type: ignore[arg-type]  # host arrays are Arrays
+        return self._image(outputs[-1], self.widths[-1]), some_kept if self.problem.keep else None
 
     def backward(  # type: ignore[override]
         self, kept: Any, x: HostArray, weights: tuple[HostArray, ...], gy: HostArray, wanted: tuple[bool, ...]
@@ -133,7 +135,8 @@ class _StackGradient:
         dtype = gy.dtype
         self.widths = [whole(width, dtype) for width in plan.widths]
         self.last = _whole_rows(channels_last(gy).reshape(-1, plan.widths[-1]), self.widths[-1])
-        self.first = aligned_empty((plan.pixels, self.widths[0]), dtype) if len(self.widths) > 1 else self.last
+        through = len(self.widths) > 1 or plan.problem.output_activation is not None
+        self.first = aligned_empty((plan.pixels, self.widths[0]), dtype) if through else self.last
         self.panels = [layer.filters_back(W)[0][0] for layer, W in zip(plan.layers[1:], weights[2::2], strict=True)]
         self.places = []
         for layer, width in enumerate(self.widths):
@@ -151,24 +154,28 @@ class _StackGradient:
 
     def add_lane(self, lane: int) -> None:
         """Go through a lane's pieces, from the last layer to the first."""
-        from kusari_numpy.compiled.rows import rectify_grad, sum_rows
+        from kusari_numpy.compiled.rows import sum_rows
 
         plan, count = self.plan, len(self.plan.pieces)
         for piece in range(lane * count // LANES, (lane + 1) * count // LANES):
             first, last = plan._pixels(piece)
-            g = self.last[first:last]
+            g = self._after_products(first, last)
             for layer in reversed(range(len(self.widths))):
                 self._add_filters(layer, lane, piece, g)
                 sum_rows(g, self.biases[layer][lane])
                 if layer == 0:
                     break
-                below = self._through(layer, g, first, last)
-                rows = self.kept[layer - 1][first:last]
-                if plan.problem.activation == RELU:
-                    rectify_grad(rows, below)
-                elif plan.problem.activation is not None:
-                    below[...] = plan.problem.activation.backpropagate(plan.backend, rows, below)
-                g = below
+                g = self._through(layer, g, first, last)
+                _differentiate(plan, plan.problem.activation, self.kept[layer - 1][first:last], g, g)
+
+    def _after_products(self, first: int, last: int) -> HostArray:
+        """Return the gradient after the last product, from that of y."""
+        gy, activation = self.last[first:last], self.plan.problem.output_activation
+        if activation is None:
+            return gy
+        made = self.first[first:last] if len(self.widths) == 1 else workspace("after products", gy.shape, gy.dtype)
+        _differentiate(self.plan, activation, self.kept[-1][first:last], gy, made)
+        return made
 
     def _add_filters(self, layer: int, lane: int, piece: int, g: HostArray) -> None:
         """Add a piece's share of the gradient of a layer's filters."""
@@ -202,6 +209,18 @@ class _StackGradient:
             np.zeros(width, g.dtype), g.dtype.type(-math.inf), *blocks(g.shape[1], g.dtype),
         )  # fmt: skip
         return below
+
+
+def _differentiate(
+    plan: RowsMLPConvolution, activation: Activation | None, y: HostArray, gy: HostArray, out: HostArray
+) -> None:
+    """Write gy times the derivative at output y to ``out``, which may be gy."""
+    from kusari_numpy.compiled.rows import rectify_grad
+
+    if activation == RELU:
+        rectify_grad(y, gy, out)
+    elif activation is not None:
+        out[...] = activation.backpropagate(plan.backend, y, gy)
 
 
 def _grid_shape(plan: RowsMLPConvolution) -> tuple[int, int, int, int]:

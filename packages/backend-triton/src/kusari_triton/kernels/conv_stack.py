@@ -54,8 +54,9 @@ def why_not_stacked(problem: MLPConvolutionProblem) -> str | None:
     """Say why a problem is left to the chain of convolutions; None: it has a kernel here."""
     if not 2 <= len(problem.W) <= 3:
         return f"{len(problem.W)} convolutions: only 2 or 3 go into one kernel"
-    if problem.activation is not None and problem.activation != RELU:
-        return f"activation {problem.activation}: only relu or none"
+    for activation in (problem.activation, problem.output_activation):
+        if activation is not None and activation != RELU:
+            return f"activation {activation}: only relu or none"
     reason = TritonConvolution.accepts(
         ConvolutionProblem(problem.x, problem.W[0], problem.window, problem.dtype, precision=problem.precision)
     )
@@ -97,7 +98,8 @@ def stack_launch(
     arguments |= stride_arguments("x", x, "nchw") | stride_arguments("W1", W1, "ochw")
     arguments |= window_arguments(problem.window)
     arguments |= {f"WIDTH{index + 1}": width for index, width in enumerate(widths)}
-    arguments |= {"RELU": problem.activation == RELU, "KEEP": problem.keep, "BY_TAP": by_tap}
+    arguments |= {"RELU": problem.activation == RELU, "RELU_OUTPUT": problem.output_activation == RELU}
+    arguments |= {"KEEP": problem.keep, "BY_TAP": by_tap}
     arguments |= {"PRECISION": dot_precision(problem.dtype, problem.precision), "BLOCK_PIXELS": blocks.pixels}
     arguments |= {"BLOCK_1": blocks.first, "BLOCK_2": max(LEAST, triton.next_power_of_2(widths[1]))}
     arguments |= {"BLOCK_3": blocks.third, "BLOCK_K": blocks.k}
@@ -111,7 +113,7 @@ class TritonMLPConvolution(MLPConvolution):
     The gradients are those of the single convolutions.
     """
 
-    contract = 1
+    contract = 2
 
     def __init__(self, backend: Backend, problem: MLPConvolutionProblem) -> None:
         super().__init__(backend, problem)
@@ -136,7 +138,7 @@ class TritonMLPConvolution(MLPConvolution):
             arrays,
             lambda: stack_launch(problem, interpreted=own.launcher.interpreted, **arrays),
         )
-        return y, outputs if problem.keep else None
+        return y, self.kept([*outputs, y]) if problem.keep else None
 
     def _dense(self, array: Array) -> Array:
         """Return the array, or a copy in C order."""

@@ -17,11 +17,12 @@ def convolve_stack(
     KERNEL_H: tl.constexpr, KERNEL_W: tl.constexpr, STRIDE_H: tl.constexpr, STRIDE_W: tl.constexpr,
     PAD_H: tl.constexpr, PAD_W: tl.constexpr, DILATE_H: tl.constexpr, DILATE_W: tl.constexpr,
     WIDTH1: tl.constexpr, WIDTH2: tl.constexpr, WIDTH3: tl.constexpr,
-    RELU: tl.constexpr, KEEP: tl.constexpr, BY_TAP: tl.constexpr, PRECISION: tl.constexpr,
+    RELU: tl.constexpr, RELU_OUTPUT: tl.constexpr, KEEP: tl.constexpr, BY_TAP: tl.constexpr,
+    PRECISION: tl.constexpr,
     BLOCK_PIXELS: tl.constexpr, BLOCK_1: tl.constexpr, BLOCK_2: tl.constexpr, BLOCK_3: tl.constexpr,
     BLOCK_K: tl.constexpr,
 ):  # fmt: skip
-    """y = W3 · activation(W2 · activation(x ⋆ W1 + b1) + b2) + b3; without W3 where WIDTH3 is 0.
+    """y = output(W3 · activation(W2 · activation(x ⋆ W1 + b1) + b2) + b3); without W3 where WIDTH3 is 0.
 
     A program computes BLOCK_1 channels of the first convolution at a time, multiplies them at once into all WIDTH2
     sums of its pixels, and forgets them: no more than BLOCK_1 + BLOCK_2 numbers a pixel are ever held. W2 and W3 are
@@ -57,7 +58,7 @@ def convolve_stack(
         total2 = tl.dot(h1, transposed(W2, out1, real1, out2, real2, WIDTH1), total2, input_precision=PRECISION)
     real = real_pixel[:, None] & real2[None, :]
     if WIDTH3 == 0:
-        total2 = finish(total2, b2, out2, real2, True, False)
+        total2 = finish(total2, b2, out2, real2, True, RELU_OUTPUT)
         tl.store(y + (pixel[:, None] * WIDTH2 + out2[None, :]), total2.to(y.dtype.element_ty), mask=real)
     else:
         h2 = rounded(finish(total2, b2, out2, real2, True, RELU), real2, W3)
@@ -67,7 +68,7 @@ def convolve_stack(
             out3 = start + tl.arange(0, BLOCK_3)
             real3 = out3 < WIDTH3
             total3 = tl.dot(h2, transposed(W3, out2, real2, out3, real3, WIDTH2), input_precision=PRECISION)
-            total3 = finish(total3, b3, out3, real3, True, False)
+            total3 = finish(total3, b3, out3, real3, True, RELU_OUTPUT)
             place = pixel[:, None] * WIDTH3 + out3[None, :]
             tl.store(y + place, total3.to(y.dtype.element_ty), mask=real_pixel[:, None] & real3[None, :])
 

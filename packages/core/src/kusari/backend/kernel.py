@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R", covariant=True)
 
-CONTRACT: Final = 1
+CONTRACT: Final = 2
 """The contract version: rises when a Problem gains a field or a method of the seam changes."""
 
 _registry: Final[weakref.WeakValueDictionary[str, Any]] = weakref.WeakValueDictionary()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
 
 from kusari.backend import Backend, Family
 from kusari.kernels.activation import Activation
@@ -176,10 +177,12 @@ class MLPConvolutionProblem(NamedTuple):
     dtype: Any
     strides: Shape | None = None
     activation: Activation | None = None
-    """Between the convolutions; nothing after the last."""
+    """Between the convolutions."""
     keep: bool = True
     """False when no backward will follow: nothing needs to be kept."""
     precision: str = "ieee"
+    output_activation: Activation | None = None
+    """After the last convolution."""
 
 
 class MLPConvolution(Family[MLPConvolutionProblem]):
@@ -187,6 +190,8 @@ class MLPConvolution(Family[MLPConvolutionProblem]):
 
     Portable definition: the chain of plans. An override keeps the intermediates in cache or on chip.
     """
+
+    since: ClassVar[Mapping[str, int]] = {"output_activation": 2}
 
     def __init__(self, backend: Backend, problem: MLPConvolutionProblem) -> None:
         super().__init__(backend, problem)
@@ -204,7 +209,7 @@ class MLPConvolution(Family[MLPConvolutionProblem]):
                 strides,
                 1,
                 True,
-                None if last else problem.activation,
+                problem.output_activation if last else problem.activation,
                 problem.precision,
             )
             self.plans.append(Convolution.plan(backend, one))
@@ -217,17 +222,21 @@ class MLPConvolution(Family[MLPConvolutionProblem]):
             x: (N, C, *spatial).
             weights: W and b of each convolution, in turn.
         """
-        hidden = [x]
+        made = [x]
         for index, plan in enumerate(self.plans):
-            hidden.append(plan.forward(hidden[-1], weights[2 * index], weights[2 * index + 1]))
-        return hidden[-1], hidden[1:-1] if self.problem.keep else None
+            made.append(plan.forward(made[-1], weights[2 * index], weights[2 * index + 1]))
+        return made[-1], self.kept(made[1:]) if self.problem.keep else None
+
+    def kept(self, outputs: list[Array]) -> list[Array]:
+        """Return those of the convolutions' outputs that the chain's backward reads."""
+        return outputs if self.problem.output_activation is not None else outputs[:-1]
 
     def backward(
         self, kept: Any, x: Array, weights: tuple[Array, ...], gy: Array, wanted: tuple[bool, ...]
     ) -> tuple[Array | None, ...]:
         """Return the gradients of (x, *weights) that are wanted, None for the others."""
         inputs = [x, *kept]
-        outputs: list[Array | None] = [*kept, None]
+        outputs: list[Array | None] = [*kept, None]  # the last is not read where nothing follows
         grads: list[Array | None] = []
         for index in reversed(range(len(self.plans))):
             needs_input = index > 0 or wanted[0]

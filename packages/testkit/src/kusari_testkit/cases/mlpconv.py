@@ -13,7 +13,7 @@ from kusari.types import Shape
 from kusari_testkit.cases.activation import backpropagate, tag
 from kusari_testkit.cases.case import FamilyCase, FunctionCase, Input
 from kusari_testkit.cases.conv import Geometry
-from kusari_testkit.draw import HostArray, small
+from kusari_testkit.draw import HostArray, repeated, small
 
 
 @dataclass(frozen=True)
@@ -22,16 +22,17 @@ class Stack:
 
     first: Geometry
     widths: tuple[int, ...]
+    output_activation: str | None = None
 
     @property
     def steps(self) -> list[Geometry]:
-        """The convolutions, each with the activation that follows it; the last has none."""
+        """The convolutions, each with the activation that follows it."""
         made = [self.first]
         for width in self.widths:
             previous = made[-1]
             ones = tuple(1 for _ in previous.W[2:])
             made.append(Geometry("", previous.y, (width, previous.W[0], *ones), activation=self.first.activation))
-        made[-1] = replace(made[-1], activation=None)
+        made[-1] = replace(made[-1], activation=self.output_activation)
         return made
 
     @property
@@ -42,8 +43,15 @@ class Stack:
     def problem(self, dtype: Any, keep: bool = True) -> MLPConvolutionProblem:
         """Return the family's Problem in a dtype of the host."""
         filters = tuple(step.W for step in self.steps)
-        activation = tag(self.first.activation)
-        return MLPConvolutionProblem(self.first.x, filters, self.first.window, dtype, activation=activation, keep=keep)
+        return MLPConvolutionProblem(
+            self.first.x,
+            filters,
+            self.first.window,
+            dtype,
+            activation=tag(self.first.activation),
+            keep=keep,
+            output_activation=tag(self.output_activation),
+        )
 
     def outputs(self, x: HostArray, *weights: HostArray) -> list[HostArray]:
         """Return what every convolution gives, by the oracle of single ones."""
@@ -65,7 +73,7 @@ class Stack:
         return (gy, *made)
 
 
-QUICK: Final = frozenset({"image", "stride-2", "empty", "tanh"})
+QUICK: Final = frozenset({"image", "stride-2", "empty", "tanh", "output-relu"})
 
 STACKS: Final[tuple[Stack, ...]] = (
     Stack(Geometry("image", (2, 3, 6, 5), (4, 3, 3, 3), pad=1, activation="relu"), (5, 2)),
@@ -78,6 +86,10 @@ STACKS: Final[tuple[Stack, ...]] = (
     Stack(Geometry("four", (1, 2, 4, 4), (3, 2, 3, 3), pad=1, activation="relu"), (4, 3, 2)),
     Stack(Geometry("empty", (0, 3, 5, 5), (4, 3, 3, 3), activation="relu"), (2,)),
     Stack(Geometry("one-pixel", (3, 3, 1, 1), (4, 3, 3, 3), pad=1, activation="relu"), (2,)),
+    Stack(Geometry("output-relu", (2, 3, 5, 4), (4, 3, 3, 3), pad=1, activation="relu"), (5, 2), "relu"),
+    Stack(Geometry("output-tanh", (2, 3, 5, 4), (4, 3, 3, 3), pad=1, activation="relu"), (5, 2), "tanh"),
+    Stack(Geometry("alone-relu", (2, 3, 5, 4), (4, 3, 3, 3), pad=1), (), "relu"),
+    Stack(Geometry("two-relu", (2, 3, 5, 4), (4, 3, 3, 3), stride=2, pad=1), (3,), "relu"),
     Stack(Geometry("wide", (2, 16, 8, 7), (32, 16, 5, 5), pad=2, activation="relu", large=True), (24, 33)),
 )
 
@@ -98,6 +110,8 @@ def _family_cases(stack: Stack) -> list[FamilyCase]:
     label, quick = stack.first.label, stack.first.label in QUICK
     x = Input(stack.first.x)
     weights = [Input(shape, small) for shape in stack.weights]
+    if stack.output_activation is not None:  # away from a kink, where rounding would decide the gradient
+        weights[-1] = Input(stack.weights[-1], repeated(2.0, -2.0))
     parameters = tuple(range(1, 1 + len(weights)))
     forward: dict[str, Any] = {
         "inputs": (x, *weights),
@@ -139,6 +153,7 @@ def _function_case(stack: Stack) -> FunctionCase:
             "stride": first.stride,
             "pad": first.pad,
             "activation": None if first.activation is None else getattr(F, first.activation),
+            "output_activation": None if stack.output_activation is None else getattr(F, stack.output_activation),
         },
     )
 

@@ -21,11 +21,12 @@ from kusari.kernels.window import Window
 
 
 class MLPConvolution2DFunction(FusedNode):
-    """A k×k convolution, then 1×1 convolutions, an activation between each two and nothing after the last."""
+    """A k×k convolution, then 1×1 convolutions, an activation between each two and one after the last."""
 
-    def __init__(self, window: Window, activation: Activation | None) -> None:
+    def __init__(self, window: Window, activation: Activation | None, output_activation: Activation | None) -> None:
         self.window = window
         self.activation = activation
+        self.output_activation = output_activation
 
     def check_type_forward(self, in_types: Any) -> None:
         names = ["x", *(f"{kind}{index // 2}" for index, kind in enumerate("Wb" * (len(in_types) // 2)))]
@@ -50,6 +51,7 @@ class MLPConvolution2DFunction(FusedNode):
             self.activation,
             self.recording,
             config.precision,
+            self.output_activation,
         )
         if min(self.window.out_shape(x.shape[2:])) < 1:
             raise InvalidType("a window that fits into the padded image", f"image {x.shape[2:]}, {self.window}")
@@ -73,7 +75,7 @@ class MLPConvolution2DFunction(FusedNode):
         pairs = list(zip(weights[::2], weights[1::2], strict=True))
         _, stride, pad, dilate = self.window
         for index, (W, b) in enumerate(pairs):
-            activation = self.activation if index + 1 < len(pairs) else None
+            activation = self.activation if index + 1 < len(pairs) else self.output_activation
             if index == 0:
                 x = convolution_2d(x, W, b, stride, pad, dilate=dilate, activation=activation)
             else:
@@ -88,10 +90,13 @@ def mlp_convolution_2d(
     stride: int | Sequence[int] = 1,
     pad: int | Sequence[int] = 0,
     activation: Callable[..., Any] | Activation | None = relu,
+    *,
+    output_activation: Callable[..., Any] | Activation | None = None,
 ) -> Variable:
     """Convolve images, then mix each pixel's channels by a small perceptron of 1×1 convolutions.
 
-    hᵢ = activation(hᵢ₋₁ ⋆ Wᵢ + bᵢ), y = h ⋆ W + b for the last: one node, one kernel where the backend has it.
+    hᵢ = activation(hᵢ₋₁ ⋆ Wᵢ + bᵢ), y = output_activation(h ⋆ W + b) for the last: one node, one kernel where the
+    backend has it.
 
     Args:
         x: (N, C, H, W).
@@ -100,6 +105,7 @@ def mlp_convolution_2d(
         stride: Of the first convolution; one number or (vertical, horizontal).
         pad: Of the first convolution.
         activation: Between the convolutions. One that kernels cannot take makes this the plain chain.
+        output_activation: After the last, in the same kernel where the backend can; None: nothing.
 
     Returns:
         (N, C_last, H', W').
@@ -120,12 +126,15 @@ def mlp_convolution_2d(
             f"{len(weights)} weights and {len(biases)} biases: expected one bias for each, and at least one"
         )
     x = as_variable(x)
-    fused = activation_of(activation)
+    fused, last = activation_of(activation), activation_of(output_activation)
+    if last is None and callable(output_activation):
+        made: Variable = output_activation(mlp_convolution_2d(x, weights, biases, stride, pad, activation))
+        return made
     if activation is not None and fused is None:
-        return _plain_chain(x, weights, biases, stride, pad, activation)
+        return _plain_chain(x, weights, biases, stride, pad, activation, last)
     pairs = [like(x, parameter) for pair in zip(weights, biases, strict=True) for parameter in pair]
     window = make_window(pairs[0], stride, pad, 1)
-    return MLPConvolution2DFunction(window, fused).apply((x, *pairs))[0]
+    return MLPConvolution2DFunction(window, fused, last).apply((x, *pairs))[0]
 
 
 def _plain_chain(
@@ -135,8 +144,11 @@ def _plain_chain(
     stride: int | Sequence[int],
     pad: int | Sequence[int],
     activation: Any,
+    output_activation: Activation | None,
 ) -> Variable:
-    x = convolution_2d(x, weights[0], biases[0], stride, pad)
-    for W, b in zip(weights[1:], biases[1:], strict=True):
-        x = convolution_2d(activation(x), W, b)
-    return x
+    *before, (W, b) = zip(weights, biases, strict=True)
+    where: tuple[Any, ...] = (stride, pad)
+    for hidden_W, hidden_b in before:
+        x = activation(convolution_2d(x, hidden_W, hidden_b, *where))
+        where = ()
+    return convolution_2d(x, W, b, *where, activation=output_activation)

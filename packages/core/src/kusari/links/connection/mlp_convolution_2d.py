@@ -92,8 +92,12 @@ class MLPConvolution2D(ChainList):
                 return f"convolution {index} {reason}"
         return None
 
-    def forward(self, x: VariableLike) -> Variable:
+    def forward(self, x: VariableLike, *, output_activation: Callable[[Variable], Variable] | None = None) -> Variable:
         """Return the last convolution's output (N, C_last, H', W').
+
+        Args:
+            x: (N, C, H, W).
+            output_activation: Applied to the result, in the same kernel where the backend can.
 
         Raises:
             IndexError: The list of convolutions was emptied.
@@ -103,12 +107,20 @@ class MLPConvolution2D(ChainList):
         x = as_variable(x)
         if self.why_not_fused(x) is None:
             weights, biases = [link.W for link in self], [link.b for link in self]
-            return F.mlp_convolution_2d(x, weights, biases, first.stride, first.pad, self.activation)
+            return F.mlp_convolution_2d(
+                x,
+                weights,
+                biases,
+                first.stride,
+                first.pad,
+                self.activation,
+                output_activation=output_activation,
+            )
         for link in self[:-1]:
             x = link(x)
             x = self.activation(x)  # type: ignore[misc]  # None fails here, and only where it is needed
         made: Variable = self[-1](x)
-        return made
+        return made if output_activation is None else output_activation(made)
 
 
 def _why_not(child: Any, x: Variable, first: bool) -> str | None:
