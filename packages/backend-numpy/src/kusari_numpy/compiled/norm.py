@@ -61,6 +61,46 @@ def plane_moments(x: Any, means: Any, squares: Any, first: int, last: int) -> No
 
 
 @jit
+def merge_moments(means: Any, squares: Any, count: int, members: int, mean: Any, var: Any) -> None:
+    """Of each channel: the mean and the variance of all blocks, of ``count`` members each, the last of the rest.
+
+    NumPy's calls for it took 30 µs.
+    """
+    blocks, channels = means.shape
+    whole, spread = np.zeros(channels), np.zeros(channels)
+    for block in range(blocks):
+        size = min(count, members - block * count)
+        for c in range(channels):
+            whole[c] += size * means[block, c]
+    for c in range(channels):
+        whole[c] /= members
+    for block in range(blocks):
+        size = min(count, members - block * count)
+        for c in range(channels):
+            off = means[block, c] - whole[c]
+            spread[c] += squares[block, c] + size * (off * off)
+    for c in range(channels):
+        mean[c] = whole[c]
+        var[c] = spread[c] / members
+
+
+@jit
+def merge_sums(sums: Any, products: Any, members: int, gamma: Any, var: Any, eps: float, found: Any) -> None:
+    """Of each channel, to ``found`` (5, C): the gradients of γ and β, and the factors of `row_gradient`."""
+    blocks, channels = sums.shape
+    total, product = np.zeros(channels), np.zeros(channels)
+    for block in range(blocks):
+        for c in range(channels):
+            total[c] += sums[block, c]
+            product[c] += products[block, c]
+    for c in range(channels):
+        inverse = 1 / np.sqrt(var[c] + eps)
+        ggamma, scale = product[c] * inverse, gamma[c] * inverse
+        found[0, c], found[1, c] = ggamma, total[c]
+        found[2, c], found[3, c], found[4, c] = scale, scale / members * inverse * ggamma, scale / members * total[c]
+
+
+@jit
 def row_scale(x: Any, y: Any, mean: Any, scale: Any, shift: Any, floor: Any, first: int, last: int) -> None:
     """y = max(scale (x − mean) + shift, floor) for some rows; NaN passes."""
     channels = x.shape[1]

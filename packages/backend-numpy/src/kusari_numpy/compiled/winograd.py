@@ -126,11 +126,15 @@ def _cut(source: Any, top: int, left: int, patch: Any) -> None:
 
 @jit
 def from_products(
-    products: Any, bias: Any, floor: Any, y: Any, tile: int, first: int, last: int, down: int, across: int
+    products: Any, bias: Any, floor: Any, y: Any, begin: int, tile: int, first: int, last: int, down: int, across: int
 ) -> None:
-    """Y = max(Aᵀ M A + b, floor) for the strips ``first`` to ``last``; M and b in whole vectors."""
-    height, width, channels = y.shape[1:]
+    """Y = max(Aᵀ M A + b, floor) for the strips ``first`` to ``last``; M and b in whole vectors.
+
+    They have some of y's channels, those from ``begin`` on.
+    """
+    height, width, pitch = y.shape[1:]
     columns = len(bias)
+    channels = min(columns, pitch - begin)
     border, out = np.empty((tile, tile, channels), y.dtype), (6 * columns, columns)
     M, flat, cut = products.reshape(-1), y.reshape(-1), border.reshape(-1)
     for strip in range(first, last):
@@ -138,14 +142,14 @@ def from_products(
         for b in range(across):
             left, at = tile * b, ((strip - first) * across + b) * products.shape[1]
             if top + tile <= height and left + tile <= width:
-                to = ((n * height + top) * width + left) * channels
-                _to_output(tile, M, at, out, flat, to, (width * channels, channels), channels, bias, floor)
+                to = ((n * height + top) * width + left) * pitch + begin
+                _to_output(tile, M, at, out, flat, to, (width * pitch, pitch), channels, bias, floor)
             else:
                 _to_output(tile, M, at, out, cut, 0, (tile * channels, channels), channels, bias, floor)
                 for i in range(min(tile, height - top)):
                     for j in range(min(tile, width - left)):
                         for c in range(channels):
-                            y[n, top + i, left + j, c] = border[i, j, c]
+                            y[n, top + i, left + j, begin + c] = border[i, j, c]
 
 
 @jit
@@ -172,14 +176,19 @@ def gradient_to_patches(
 
 
 @jit
-def multiply(patches: Any, U: Any, products: Any, nothing: Any) -> None:
+def multiply(patches: Any, U: Any, begin: int, products: Any, nothing: Any) -> None:
     """M = V U at each place of the patch.
 
-    U: For each place a row of panels (C, width); nothing: as many zeros as M has columns, whole vectors.
+    Args:
+        patches: V.
+        U: For each place a row of panels (C, width).
+        begin: The first column of U, where a panel begins.
+        products: M.
+        nothing: As many zeros as M has columns, whole vectors.
     """
     tiles, pitch = patches.shape
     outputs, lanes = len(nothing), REGISTERS.bytes // patches.itemsize
-    channels = (U.shape[1] - lanes) // outputs
+    channels = (pitch - lanes) // PLACES
     rows, targets = np.empty(tiles + TALLEST, np.int64), np.empty(tiles + TALLEST, np.int64)
     lowest = patches.dtype.type(-np.inf)
     V, M, filters = (
@@ -194,7 +203,7 @@ def multiply(patches: Any, U: Any, products: Any, nothing: Any) -> None:
             rows[row], targets[row] = at * pitch + place * channels, at * products.shape[1] + place * outputs
         for column in range(0, outputs, WIDEST * lanes):
             width = min(WIDEST, (outputs - column) // lanes)
-            start = place * U.shape[1] + column * channels
+            start = place * U.shape[1] + (begin + column) * channels
             for row in range(0, tiles, REGISTERS.rows[width - 1]):
                 add_tile(
                     width, V, rows, row, filters, start, whole, 0, 1, (1, width * lanes), M, targets, column, nothing,
@@ -204,13 +213,14 @@ def multiply(patches: Any, U: Any, products: Any, nothing: Any) -> None:
 
 @jit
 def add_gradient(
-    patches: Any, gradients: Any, gU: Any, outputs: int, part: tuple[int, int], add: bool, at_once: int, packed: Any,
-    turned: Any,
+    patches: Any, begin: int, gradients: Any, gU: Any, outputs: int, part: tuple[int, int], add: bool, at_once: int,
+    packed: Any, turned: Any,
 ) -> None:  # fmt: skip
     """gU ← Vᵀ D, or gU + Vᵀ D, at some places; each is a row of gU, (C, O) and a little more.
 
     Args:
         patches: V.
+        begin: The first channel of V that gU has.
         gradients: D.
         gU: The sums.
         outputs: O, in whole vectors.
@@ -221,7 +231,7 @@ def add_gradient(
         turned: Scratch memory for so many of V.
     """
     tiles, lanes = len(patches), REGISTERS.bytes // patches.itemsize
-    channels = (gU.shape[1] - lanes) // outputs
+    channels, pitch = (gU.shape[1] - lanes) // outputs, (patches.shape[1] - lanes) // PLACES
     rows, targets = np.empty(channels + TALLEST, np.int64), np.empty(channels + TALLEST, np.int64)
     V, D, total = patches.reshape(-1), gradients.reshape(-1), gU.reshape(-1)
     steps = (patches.shape[1], gradients.shape[1])
@@ -229,7 +239,7 @@ def add_gradient(
     for place in range(part[0], part[1]):
         for row in range(len(rows)):
             at = min(row, channels - 1)
-            rows[row], targets[row] = place * channels + at, place * gU.shape[1] + at * outputs
+            rows[row], targets[row] = place * pitch + begin + at, place * gU.shape[1] + at * outputs
         for line in range(len(lines)):
             tile = line * at_once
             lines[line, 0], lines[line, 1] = tile * steps[0], place * outputs + tile * steps[1]

@@ -39,12 +39,13 @@ class CompiledNormalization(Normalization):
     def __init__(self, backend: Backend, problem: NormalizationProblem) -> None:
         super().__init__(backend, problem)
         self.order = memory_order(problem)
-        lengths, kept = [problem.x[axis] for axis in self.order], problem.kept_axes
-        place = self.order.index(kept[0])
-        self.before, self.channels, self.behind = (
-            math.prod(part)
-            for part in (lengths[:place], lengths[place : place + len(kept)], lengths[place + len(kept) :])
-        )
+        self.back = tuple([self.order.index(axis) for axis in range(len(self.order))])
+        self.lengths, kept = [problem.x[axis] for axis in self.order], problem.kept_axes
+        first = self.order.index(kept[0])
+        behind = first + len(kept)
+        parts = (self.lengths[:first], self.lengths[first:behind], self.lengths[behind:])
+        self.before, self.channels, self.behind = (math.prod(part) for part in parts)
+        self.kept_lengths = [problem.x[axis] for axis in kept]
         self.rows = max(ROWS, BLOCK // self.channels)
         """In a block."""
         self.rectifies = problem.activation == RELU
@@ -73,23 +74,21 @@ class CompiledNormalization(Normalization):
 
     def statistics(self, x: HostArray) -> tuple[HostArray, HostArray]:  # type: ignore[override]
         """Return the mean and the variance alone."""
-        from kusari_numpy.compiled.norm import plane_moments, row_moments
+        from kusari_numpy.compiled.norm import merge_moments, plane_moments, row_moments
 
         x = self._lay_out(x)
         if x.ndim == 2:
             means = np.empty((self._blocks, self.channels))
             squares = np.empty((self._blocks, self.channels), x.dtype)
             self._share_blocks(lambda first, last: row_moments(x, means, squares, first, last, self.rows))
-            counts = np.full((self._blocks, 1), self.rows, np.float64)
-            counts[-1] = self.before - self.rows * (self._blocks - 1)
+            count = self.rows
         else:
             means, squares = (np.empty((self.before, self.channels)) for _ in range(2))
             self._share_runs(lambda first, last: plane_moments(x, means, squares, first, last))
-            counts = np.full((self.before, 1), self.behind, np.float64)
-        with np.errstate(invalid="ignore", over="ignore"):  # the variance of an infinity is NaN, and no mistake
-            mean = np.sum(counts * means, axis=0) / self.problem.members
-            var = np.sum(squares + counts * (means - mean) ** 2, axis=0) / self.problem.members
-            return self._parameter(mean), self._parameter(var)
+            count = self.behind
+        mean, var = (np.empty(self.channels, x.dtype) for _ in range(2))
+        merge_moments(means, squares, count, self.problem.members, mean, var)
+        return mean.reshape(self.kept_lengths), var.reshape(self.kept_lengths)
 
     def fixed(  # type: ignore[override]
         self, x: HostArray, gamma: HostArray, beta: HostArray, mean: HostArray, var: HostArray
@@ -122,7 +121,7 @@ class CompiledNormalization(Normalization):
         gy: HostArray,
     ) -> tuple[HostArray, HostArray, HostArray]:
         """Return the gradients of x, γ and β through `forward`."""
-        from kusari_numpy.compiled.norm import plane_gradient, row_gradient
+        from kusari_numpy.compiled.norm import merge_sums, plane_gradient, row_gradient
 
         activation = self.problem.activation
         if activation is not None and not self.rectifies:
@@ -130,22 +129,20 @@ class CompiledNormalization(Normalization):
             gy = through
         x, gy = self._lay_out(x), self._lay_out(gy)
         rectified = gy if y is None or not self.rectifies else self._lay_out(y)
-        centre, inverse = _flat(mean), 1 / np.sqrt(_flat(var) + self.problem.eps)
-        gbeta, products = self._sums(x, rectified, gy, centre)
-        ggamma = products * inverse
-        scale = _flat(gamma) * inverse
-        share_of_sums = scale / self.problem.members
-        factors = (scale, share_of_sums * inverse * ggamma, share_of_sums * gbeta)
+        centre = _flat(mean)
+        sums, products = self._sums(x, rectified, gy, centre)
+        found = np.empty((5, self.channels), x.dtype)
+        merge_sums(sums, products, self.problem.members, _flat(gamma), _flat(var), self.problem.eps, found)
         gx = aligned_empty(x.shape, x.dtype)
-        operands = (x, rectified, gy, gx, centre, factors)
+        operands = (x, rectified, gy, gx, centre, (found[2], found[3], found[4]))
         if x.ndim == 2:
             share(lambda a, b: row_gradient(*operands, a, b, self.rectifies), self.before, self.channels)
         else:
             self._share_runs(lambda a, b: plane_gradient(*operands, a, b, self.rectifies))
-        return self._restore(gx), ggamma.reshape(gamma.shape), gbeta.reshape(gamma.shape)
+        return self._restore(gx), found[0].reshape(gamma.shape), found[1].reshape(gamma.shape)
 
     def _sums(self, x: HostArray, y: HostArray, gy: HostArray, mean: HostArray) -> tuple[HostArray, HostArray]:
-        """Return Σ g and Σ g (x − mean) of each channel."""
+        """Return Σ g and Σ g (x − mean) of each channel and block or run."""
         from kusari_numpy.compiled.norm import plane_sums, row_sums
 
         if x.ndim == 2:
@@ -154,8 +151,7 @@ class CompiledNormalization(Normalization):
         else:
             sums, products = (np.empty((self.before, self.channels)) for _ in range(2))
             self._share_runs(lambda a, b: plane_sums(x, y, gy, mean, sums, products, a, b, self.rectifies))
-        total, product = (found.sum(axis=0, dtype=np.float64).astype(x.dtype) for found in (sums, products))
-        return total, product
+        return sums, products
 
     @property
     def _blocks(self) -> int:
@@ -174,12 +170,7 @@ class CompiledNormalization(Normalization):
 
     def _restore(self, y: HostArray) -> HostArray:
         """Return rows or planes in x's shape, as a view."""
-        lengths = [self.problem.x[axis] for axis in self.order]
-        return y.reshape(lengths).transpose(np.argsort(self.order))
-
-    def _parameter(self, flat: HostArray) -> HostArray:
-        """Return one number for each channel in the parameters' shape and dtype."""
-        return flat.astype(self.problem.dtype).reshape([self.problem.x[axis] for axis in self.problem.kept_axes])
+        return y.reshape(self.lengths).transpose(self.back)
 
 
 def memory_order(problem: NormalizationProblem) -> tuple[int, ...]:

@@ -1,0 +1,139 @@
+"""The gradient of filters by Winograd's transforms, cut into pieces of work."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from kusari_numpy.convolution.channels_last import HostArray
+from kusari_numpy.convolution.gradient import LANES, gradient_scratch, pixels_at_once
+from kusari_numpy.convolution.winograd_filters import LARGEST, scratch_filters, windows_of
+from kusari_numpy.convolution.winograd_sweep import CACHE, Tiling, strips_at_once
+from kusari_numpy.threads import pool
+from kusari_numpy.workspace import aligned_empty, aligned_zeros, workspace
+
+CHANNELS: Final = 64
+"""Of x, whose filters' gradients one piece of work computes: for each, all of gy is packed anew."""
+
+
+def filter_gradient(images: HostArray, rows: HostArray, tiling: Tiling, shape: tuple[int, ...]) -> HostArray:
+    """Return gW (O, C, r, r) = Gᵀ gU G, where gU = Σ Vᵀ (A g Aᵀ) over all tiles."""
+    from kusari_numpy.compiled.vectors import whole
+
+    c, o, strips = images.shape[-1], whole(rows.shape[-1], rows.dtype), len(rows) * tiling.down
+    if c * o <= LARGEST:
+        return windows_of(_gradient_by_lanes(images, rows, strips, tiling, o), shape)
+    if tiling.count(len(images)) * (c + o) <= c * o:
+        return _gradient_by_channels(images, rows, tiling, o, shape)
+    return windows_of(_gradient_by_places(images, rows, strips, tiling, o), shape)
+
+
+def _gradient_by_places(images: HostArray, rows: HostArray, strips: int, tiling: Tiling, o: int) -> HostArray:
+    """Return gU of many channels: its places are shared out, for some of the batch at a time."""
+    from kusari_numpy.compiled.winograd import PLACES, row_length
+
+    c = images.shape[-1]
+    gU = scratch_filters((PLACES, row_length(c * o, rows.dtype)), rows.dtype)
+    step = min(strips, max(1, 8 * CACHE // (36 * 4 * (c + o) * tiling.across)))
+    for start in range(0, strips, step):
+        _add_share(images, rows, gU, (start, min(start + step, strips)), tiling, o)
+    return gU
+
+
+def _gradient_by_channels(
+    images: HostArray, rows: HostArray, tiling: Tiling, o: int, shape: tuple[int, ...]
+) -> HostArray:
+    """Return gW of many channels and few tiles, some channels of x at a time: all of gU is never in memory."""
+    from kusari_numpy.compiled.winograd import PLACES, add_gradient, filters_from_patches, row_length
+
+    c, edge = images.shape[-1], shape[2]
+    patches, gradients = _patches(images, rows, (0, len(images) * tiling.down), tiling, o)
+    gW = aligned_empty(shape, rows.dtype)
+    windows = gW.reshape(*shape[:2], -1).swapaxes(0, 1)
+
+    def work(piece: int) -> None:
+        begin, end = piece * CHANNELS, min((piece + 1) * CHANNELS, c)
+        gU = workspace("panel", (PLACES, row_length((end - begin) * o, rows.dtype)), rows.dtype)
+        add_gradient(patches, begin, gradients, gU, o, (0, PLACES), False, *_blocks(o, rows.dtype))
+        filters_from_patches(gU, o, windows[begin:end], edge, 0, end - begin)
+
+    pool().run(work, -(-c // CHANNELS))
+    return gW
+
+
+def _gradient_by_lanes(images: HostArray, rows: HostArray, strips: int, tiling: Tiling, o: int) -> HostArray:
+    """Return gU of few channels: each lane goes through its strips while they are in cache, with a sum of its own."""
+    from kusari_numpy.compiled.winograd import PLACES, add_gradient, gradient_to_patches, row_length, to_patches
+
+    (tile, down, across, pad), c = tiling, images.shape[-1]
+    totals = aligned_zeros((LANES, PLACES, row_length(c * o, rows.dtype)), rows.dtype)
+    step = strips_at_once(strips, across, c, o)
+
+    def work(lane: int) -> None:
+        begin, stop = lane * strips // LANES, (lane + 1) * strips // LANES
+        for first in range(begin, stop, step):
+            last = min(first + step, stop)
+            patches, gradients = _scratch((last - first) * across, c, o, rows)
+            to_patches(images, patches, tile, first, last, down, across, pad, 0)
+            gradient_to_patches(rows, gradients, o, tile, first, last, down, across, 0)
+            add_gradient(patches, 0, gradients, totals[lane], o, (0, PLACES), first > begin, *_blocks(o, rows.dtype))
+
+    pool().run(work, LANES)
+    total: HostArray = totals.sum(axis=0)
+    return total
+
+
+def _scratch(tiles: int, c: int, o: int, rows: HostArray) -> tuple[HostArray, HostArray]:
+    """Return scratch memory for the transforms of x and gy, with zeros where whole vectors are longer than gy's."""
+    from kusari_numpy.compiled.winograd import PLACES, row_length
+
+    patches = workspace("patches", (tiles, row_length(PLACES * c, rows.dtype)), rows.dtype)
+    gradients = workspace("products", (tiles, row_length(PLACES * o, rows.dtype)), rows.dtype)
+    if o != rows.shape[-1]:
+        gradients[...] = 0
+    return patches, gradients
+
+
+def _add_share(
+    images: HostArray, rows: HostArray, gU: HostArray, part: tuple[int, int], tiling: Tiling, o: int
+) -> None:
+    """Add the share of one part of the batch to gU, of many channels; the first part begins it.
+
+    Each place is added up by one thread at a time in the batch's order: nothing varies.
+    """
+    from kusari_numpy.compiled.winograd import PLACES, add_gradient
+
+    patches, gradients = _patches(images, rows, part, tiling, o)
+
+    def multiply(piece: int) -> None:
+        places = (3 * piece, 3 * piece + 3)
+        add_gradient(patches, 0, gradients, gU, o, places, part[0] > 0, *_blocks(o, rows.dtype))
+
+    pool().run(multiply, PLACES // 3)
+
+
+def _patches(
+    images: HostArray, rows: HostArray, part: tuple[int, int], tiling: Tiling, o: int
+) -> tuple[HostArray, HostArray]:
+    """Return V and D of a part of the batch's strips, in scratch memory."""
+    from kusari_numpy.compiled.winograd import gradient_to_patches, to_patches
+
+    (start, stop), (tile, down, across, pad) = part, tiling
+    patches, gradients = _scratch((stop - start) * across, images.shape[-1], o, rows)
+    edges = [start + (stop - start) * piece // LANES for piece in range(LANES + 1)]
+
+    def transform(piece: int) -> None:
+        first, last = edges[piece], edges[piece + 1]
+        offset = (first - start) * across
+        to_patches(images, patches, tile, first, last, down, across, pad, offset)
+        gradient_to_patches(rows, gradients, o, tile, first, last, down, across, offset)
+
+    pool().run(transform, LANES)
+    return patches, gradients
+
+
+def _blocks(outputs: int, dtype: np.dtype[Any]) -> tuple[int, HostArray, HostArray]:
+    """Return how many tiles' gradients are multiplied at a time, and scratch memory for them."""
+    tiles = pixels_at_once(outputs)
+    return tiles, *gradient_scratch(tiles, False, outputs, dtype)

@@ -1,0 +1,140 @@
+"""Winograd's convolution cut into pieces of work: by rows of tiles, or by channels of y where tiles are few."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from kusari_numpy.convolution.channels_last import HostArray
+from kusari_numpy.convolution.gradient import LANES
+from kusari_numpy.convolution.winograd_filters import LARGEST, transformed_panel
+from kusari_numpy.threads import pool
+from kusari_numpy.workspace import aligned_empty, workspace
+
+CACHE: Final = 3 * 2**19
+"""Bytes that the patches and products of one piece of work should have: three quarters of a core's L2 cache."""
+FEWEST_TILES: Final = 128
+"""In a piece of work on many channels: each reads all filters from memory."""
+
+
+class Tiling(NamedTuple):
+    """How an image is cut into tiles."""
+
+    tile: int
+    """The edge of a tile of y: with windows of edge r, 7 − r."""
+    down: int
+    across: int
+    pad: tuple[int, int]
+    """By so much the first patch begins outside the image."""
+
+    @classmethod
+    def of(cls, window: int, out: tuple[int, ...], pad: tuple[int, int]) -> Tiling:
+        """Return the tiles of an output."""
+        tile = 7 - window
+        down, across = (-(-length // tile) for length in out)
+        return cls(tile, down, across, pad)
+
+    def count(self, images: int) -> int:
+        """Return the number of tiles in so many images."""
+        return images * self.down * self.across
+
+
+def convolve(
+    image: HostArray,
+    U: HostArray,
+    channels: tuple[HostArray | None, int],
+    tiling: Tiling,
+    out: tuple[int, ...],
+    rectify: bool,
+) -> HostArray:
+    """Return (N, *out, O) of (N, H, W, C) and transformed filters, the panels of each place in the patch.
+
+    ``channels``: (bias, O).
+    """
+    from kusari_numpy.compiled.vectors import whole
+    from kusari_numpy.compiled.winograd import PLACES, from_products, multiply, row_length, to_patches
+
+    (bias, o), c = channels, image.shape[-1]
+    nothing = np.zeros(whole(o, image.dtype), image.dtype)
+    tile, down, across, pad = tiling
+    y = aligned_empty((len(image), *out, o), image.dtype)
+    shift = nothing.copy()
+    if bias is not None:
+        shift[:o] = bias
+    floor = image.dtype.type(0 if rectify else -np.inf)
+    strips = len(image) * down
+    step = strips_at_once(strips, across, c, len(nothing))
+
+    def work(piece: int) -> None:
+        first, last = piece * step, min((piece + 1) * step, strips)
+        tiles = (last - first) * across
+        patches = workspace("patches", (tiles, row_length(PLACES * c, image.dtype)), image.dtype)
+        products = workspace("products", (tiles, row_length(PLACES * len(nothing), image.dtype)), image.dtype)
+        to_patches(image, patches, tile, first, last, down, across, pad, 0)
+        multiply(patches, U, 0, products, nothing)
+        from_products(products, shift, floor, y, 0, tile, first, last, down, across)
+
+    pool().run(work, -(-strips // step))
+    return y
+
+
+def are_few(tiles: int, c: int, o: int) -> bool:
+    """Tell whether work on so many tiles, from C channels to O, is shared out by channels of y.
+
+    512 to 512 channels on 32 tiles, forward, on two threads: FIGURE
+    """
+    return c * o > LARGEST and tiles < 2 * FEWEST_TILES
+
+
+def convolve_by_panels(
+    image: HostArray,
+    filters: HostArray,
+    channels: tuple[HostArray | None, int],
+    tiling: Tiling,
+    out: tuple[int, ...],
+    rectify: bool,
+) -> HostArray:
+    """Return what `convolve` does; a piece of work is one panel of channels of y, for all tiles.
+
+    ``filters``: Transformed, or the windows (C, O, taps): then a panel is transformed just before it is used, and all
+    of them, 37 MB of 512², are never in memory.
+    """
+    from kusari_numpy.compiled.vectors import WIDEST, whole
+    from kusari_numpy.compiled.winograd import PLACES, from_products, multiply, row_length, to_patches
+
+    (bias, o), c = channels, image.shape[-1]
+    tile, down, across, pad = tiling
+    y = aligned_empty((len(image), *out, o), image.dtype)
+    shift = np.zeros(whole(o, image.dtype), image.dtype)
+    if bias is not None:
+        shift[:o] = bias
+    floor, width = image.dtype.type(0 if rectify else -np.inf), WIDEST * whole(1, image.dtype)
+    nothing = np.zeros(width, image.dtype)
+    strips, tiles = len(image) * down, tiling.count(len(image))
+    patches = workspace("patches", (tiles, row_length(PLACES * c, image.dtype)), image.dtype)
+
+    def transform(piece: int) -> None:
+        first, last = piece * strips // LANES, (piece + 1) * strips // LANES
+        to_patches(image, patches, tile, first, last, down, across, pad, first * across)
+
+    def work(piece: int) -> None:
+        begin, end = piece * width, min((piece + 1) * width, len(shift))
+        whole_panels = filters.ndim == 2
+        U = filters if whole_panels else transformed_panel(filters[:, begin:end])
+        products = workspace("products", (tiles, row_length(PLACES * (end - begin), image.dtype)), image.dtype)
+        multiply(patches, U, begin if whole_panels else 0, products, nothing[: end - begin])
+        from_products(products, shift[begin:end], floor, y, begin, tile, 0, strips, down, across)
+
+    pool().run(transform, LANES)
+    pool().run(work, -(-len(shift) // width))
+    return y
+
+
+def strips_at_once(strips: int, across: int, c: int, o: int) -> int:
+    """Return how many strips of tiles one piece of work should have.
+
+    As many as stay in cache; but many channels need many tiles, for each piece reads all filters from memory.
+    """
+    tiles = max(CACHE // (36 * 4 * (c + o)), FEWEST_TILES if c * o > LARGEST else 1)
+    return max(1, min(tiles // across, strips))

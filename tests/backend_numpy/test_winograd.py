@@ -1,0 +1,87 @@
+"""Ways to share out Winograd's convolution: the same to the last bit, and as exact as the transforms allow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import signal
+
+from kusari.backend import get_backend
+from kusari_numpy.compiled_available import compiled_available
+from kusari_numpy.convolution.winograd_filters import BACK, THERE, windows_of
+from kusari_numpy.convolution.winograd_gradient import (
+    _gradient_by_channels,
+    _gradient_by_places,
+    filter_gradient,
+)
+from kusari_numpy.convolution.winograd_sweep import Tiling, are_few, convolve, convolve_by_panels
+
+pytestmark = pytest.mark.skipif(
+    compiled_available(get_backend("numpy")) is not True, reason="needs numba, threadpoolctl"
+)
+
+Array = np.ndarray[Any, Any]
+
+
+def arrays(c: int, o: int, window: int, size: tuple[int, int] = (7, 9)) -> tuple[Array, Array, Array, Array, Tiling]:
+    """Images (N, H, W, C), filters, a bias, the gradient of y, and how y is cut, with half a window around images."""
+    rng = np.random.default_rng(c)
+    x, gy = (rng.standard_normal((3, *size, channels)).astype("f") for channels in (c, o))
+    W = (rng.standard_normal((o, c, window, window)) / window / np.sqrt(c)).astype("f")
+    return x, W, rng.standard_normal(o).astype("f"), gy, Tiling.of(window, size, (window // 2, window // 2))
+
+
+def by_definition(x: Array, W: Array, b: Array) -> Array:
+    """y (N, H, W, O) in float64."""
+    y = np.zeros((*x.shape[:3], len(W)))
+    for n, image in enumerate(x.astype("d")):
+        for o, filters in enumerate(W.astype("d")):
+            maps = [signal.correlate(image[..., c], tap, "same") for c, tap in enumerate(filters)]
+            y[n, ..., o] = np.sum(maps, axis=0) + b[o]
+    return y
+
+
+@pytest.mark.parametrize("window", [3, 5])
+@pytest.mark.parametrize(("c", "o"), [(17, 16), (16, 70), (40, 130)])
+@pytest.mark.parametrize("direction", [THERE, BACK])
+def test_panels_are_what_strips_are(direction: Any, c: int, o: int, window: int) -> None:
+    x, W, b, _, tiling = arrays(c, o, window)
+    given = W if direction is THERE else W.swapaxes(0, 1)[..., ::-1, ::-1]
+    given = np.ascontiguousarray(given)
+    transformed = direction.transformed(given)
+    results = [
+        convolve(x, transformed, (b, o), tiling, x.shape[1:3], True),
+        convolve_by_panels(x, transformed, (b, o), tiling, x.shape[1:3], True),
+        convolve_by_panels(x, direction.windows(given), (b, o), tiling, x.shape[1:3], True),
+    ]
+    for other in results[1:]:
+        np.testing.assert_array_equal(results[0], other)
+    np.testing.assert_allclose(results[0], np.maximum(by_definition(x, W, b), 0), atol=2e-5)
+
+
+@pytest.mark.parametrize("window", [3, 5])
+@pytest.mark.parametrize(("c", "o"), [(64, 16), (17, 33), (130, 40)])
+def test_gradients_by_channels_are_those_by_places(c: int, o: int, window: int) -> None:
+    from kusari_numpy.compiled.vectors import whole
+
+    x, W, _, gy, tiling = arrays(c, o, window)
+    padded, strips = whole(o, x.dtype), len(x) * tiling.down
+    by_channels = _gradient_by_channels(x, gy, tiling, padded, W.shape)
+    by_places = windows_of(_gradient_by_places(x, gy, strips, tiling, padded), W.shape)
+    np.testing.assert_array_equal(by_channels, by_places)
+    edge = window // 2
+    padded_x = np.pad(x.astype("d"), ((0, 0), (edge, edge), (edge, edge), (0, 0)))
+    seen = np.lib.stride_tricks.sliding_window_view(padded_x, (window, window), (1, 2))
+    expected = np.einsum("nijckl,nijo->ockl", seen, gy.astype("d"))
+    np.testing.assert_allclose(by_channels, expected, atol=2e-5 * np.abs(expected).max())
+
+
+def test_few_tiles_of_many_channels_are_shared_out_by_channels() -> None:
+    assert are_few(32, 512, 512)
+    assert not are_few(32, 128, 128)  # all filters stay in cache
+    assert not are_few(512, 512, 512)
+    x, W, _, gy, tiling = arrays(160, 144, 3, (4, 4))
+    made = filter_gradient(x, gy, tiling, W.shape)
+    np.testing.assert_array_equal(made, _gradient_by_channels(x, gy, tiling, 144, W.shape))
