@@ -21,11 +21,11 @@ def add_bias(y: Any, b: Any, rectify: bool) -> None:
 
 
 @jit
-def rectify_grad(y: Any, gy: Any, gx: Any) -> None:
-    """Gx (rows, O) ← gy where y > 0, else 0. It may be gy."""
+def rectify_grad(y: Any, gy: Any) -> None:
+    """Gy (rows, O) ← gy where y > 0, else 0."""
     for row in range(y.shape[0]):
         for o in range(y.shape[1]):
-            gx[row, o] = gy[row, o] if y[row, o] > 0 else 0
+            gy[row, o] = gy[row, o] if y[row, o] > 0 else 0
 
 
 @jit

@@ -166,7 +166,7 @@ class _StackGradient:
                 if layer == 0:
                     break
                 g = self._through(layer, g, first, last)
-                _differentiate(plan, plan.problem.activation, self.kept[layer - 1][first:last], g, g)
+                _differentiate(plan, plan.problem.activation, self.kept[layer - 1][first:last], g)
 
     def _after_products(self, first: int, last: int) -> HostArray:
         """Return the gradient after the last product, from that of y."""
@@ -174,7 +174,8 @@ class _StackGradient:
         if activation is None:
             return gy
         made = self.first[first:last] if len(self.widths) == 1 else workspace("after products", gy.shape, gy.dtype)
-        _differentiate(self.plan, activation, self.kept[-1][first:last], gy, made)
+        made[...] = gy
+        _differentiate(self.plan, activation, self.kept[-1][first:last], made)
         return made
 
     def _add_filters(self, layer: int, lane: int, piece: int, g: HostArray) -> None:
@@ -211,16 +212,14 @@ class _StackGradient:
         return below
 
 
-def _differentiate(
-    plan: RowsMLPConvolution, activation: Activation | None, y: HostArray, gy: HostArray, out: HostArray
-) -> None:
-    """Write gy times the derivative at output y to ``out``, which may be gy."""
+def _differentiate(plan: RowsMLPConvolution, activation: Activation | None, y: HostArray, gy: HostArray) -> None:
+    """Multiply gy by the derivative at output y, in place."""
     from kusari_numpy.compiled.rows import rectify_grad
 
     if activation == RELU:
-        rectify_grad(y, gy, out)
+        rectify_grad(y, gy)
     elif activation is not None:
-        out[...] = activation.backpropagate(plan.backend, y, gy)
+        gy[...] = activation.backpropagate(plan.backend, y, gy)
 
 
 def _grid_shape(plan: RowsMLPConvolution) -> tuple[int, int, int, int]:

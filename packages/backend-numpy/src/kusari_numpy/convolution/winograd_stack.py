@@ -18,7 +18,7 @@ class WinogradMLPConvolution(MLPConvolution):
     channels through 5×5 windows, they are six sevenths.
     """
 
-    contract = 1
+    contract = 2
 
     def __init__(self, backend: Backend, problem: MLPConvolutionProblem) -> None:
         super().__init__(backend, problem)
