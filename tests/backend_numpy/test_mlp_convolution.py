@@ -39,9 +39,9 @@ def test_values_and_gradients(data: st.DataObject) -> None:
         size = k if layer == 0 else 1
         weights += [rng.standard_normal((o, c, size, size)), rng.standard_normal(o)]
     window = Window((k, k), (stride, stride), (pad, pad), (1, 1))
-    activation = draw(st.sampled_from([RELU, TANH, None]))
+    activation = draw(st.sampled_from([RELU, None]))
     shapes = tuple(W.shape for W in weights[::2])
-    after = draw(st.sampled_from([RELU, TANH, None]))
+    after = draw(st.sampled_from([RELU, None]))
     problem = MLPConvolutionProblem(x.shape, shapes, window, x.dtype, x.strides, activation, output_activation=after)
     backend = get_backend("numpy")
     plan, chain = MLPConvolution.plan(backend, problem), MLPConvolution(backend, problem)

@@ -29,6 +29,14 @@ def rectify_grad(y: Any, gy: Any) -> None:
 
 
 @jit
+def rectify_grad_to(y: Any, gy: Any, gx: Any) -> None:
+    """Gx (rows, O) ← gy where y > 0, else 0. No two of them share memory: what may overlap goes number by number."""
+    for row in range(y.shape[0]):
+        for o in range(y.shape[1]):
+            gx[row, o] = gy[row, o] if y[row, o] > 0 else 0
+
+
+@jit
 def sum_rows(gy: Any, total: Any) -> None:
     """Add the sum of gy (rows, O) over its rows to total (O,)."""
     for row in range(gy.shape[0]):
