@@ -212,6 +212,43 @@ def multiply(patches: Any, U: Any, begin: int, products: Any, nothing: Any) -> N
 
 
 @jit
+def convolve_strips(
+    image: Any, U: Any, y: Any, bias: Any, floor: Any, patches: Any, products: Any, strips: tuple[int, int], step: int,
+    tile: int, down: int, across: int, pad: tuple[int, int],
+) -> None:  # fmt: skip
+    """Y = max(Aᵀ[U ∘ (Bᵀ X B)]A + b, floor) for the strips from ``strips[0]`` to ``strips[1]``, ``step`` at a time.
+
+    Patches and products are scratch memory for the tiles of so many.
+    """
+    nothing = np.zeros_like(bias)
+    for first in range(strips[0], strips[1], step):
+        last = min(first + step, strips[1])
+        count = (last - first) * across
+        to_patches(image, patches, tile, first, last, down, across, pad, 0)
+        multiply(patches[:count], U, 0, products[:count], nothing)
+        from_products(products, bias, floor, y, 0, tile, first, last, down, across)
+
+
+@jit
+def gradient_strips(
+    image: Any, gy: Any, gU: Any, patches: Any, gradients: Any, strips: tuple[int, int], step: int, tile: int,
+    down: int, across: int, pad: tuple[int, int], outputs: int, at_once: int, packed: Any, turned: Any,
+) -> None:  # fmt: skip
+    """gU = Vᵀ (A g Aᵀ) over the strips from ``strips[0]`` to ``strips[1]``, ``step`` at a time; untouched by none.
+
+    Patches and gradients are scratch memory for the tiles of so many; packed and turned as in `add_gradient`.
+    """
+    for first in range(strips[0], strips[1], step):
+        last = min(first + step, strips[1])
+        count = (last - first) * across
+        to_patches(image, patches, tile, first, last, down, across, pad, 0)
+        gradient_to_patches(gy, gradients, outputs, tile, first, last, down, across, 0)
+        add_gradient(
+            patches[:count], 0, gradients[:count], gU, outputs, (0, PLACES), first > strips[0], at_once, packed, turned
+        )
+
+
+@jit
 def add_gradient(
     patches: Any, begin: int, gradients: Any, gU: Any, outputs: int, part: tuple[int, int], add: bool, at_once: int,
     packed: Any, turned: Any,

@@ -64,20 +64,17 @@ def _gradient_by_channels(
 
 def _gradient_by_lanes(images: HostArray, rows: HostArray, strips: int, tiling: Tiling, o: int) -> HostArray:
     """Return gU of few channels: each lane goes through its strips while they are in cache, with a sum of its own."""
-    from kusari_numpy.compiled.winograd import PLACES, add_gradient, gradient_to_patches, row_length, to_patches
+    from kusari_numpy.compiled.winograd import PLACES, gradient_strips, row_length
 
-    (tile, down, across, pad), c = tiling, images.shape[-1]
+    c = images.shape[-1]
     totals = aligned_zeros((LANES, PLACES, row_length(c * o, rows.dtype)), rows.dtype)
-    step = strips_at_once(strips, across, c, o)
+    step = strips_at_once(strips, tiling.across, c, o)
 
     def work(lane: int) -> None:
-        begin, stop = lane * strips // LANES, (lane + 1) * strips // LANES
-        for first in range(begin, stop, step):
-            last = min(first + step, stop)
-            patches, gradients = _scratch((last - first) * across, c, o, rows)
-            to_patches(images, patches, tile, first, last, down, across, pad, 0)
-            gradient_to_patches(rows, gradients, o, tile, first, last, down, across, 0)
-            add_gradient(patches, 0, gradients, totals[lane], o, (0, PLACES), first > begin, *_blocks(o, rows.dtype))
+        some = (lane * strips // LANES, (lane + 1) * strips // LANES)
+        scratch = _scratch(step * tiling.across, c, o, rows)
+        operands: tuple[Any, ...] = (images, rows, totals[lane], *scratch, some, step, *tiling, o)
+        gradient_strips(*operands, *_blocks(o, rows.dtype))
 
     pool().run(work, LANES)
     total: HostArray = totals.sum(axis=0)

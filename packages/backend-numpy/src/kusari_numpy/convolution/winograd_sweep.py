@@ -14,6 +14,8 @@ from kusari_numpy.workspace import aligned_empty, workspace
 
 CACHE: Final = 3 * 2**19
 """Bytes that the patches and products of one piece of work should have: three quarters of a core's L2 cache."""
+TASKS: Final = 32
+"""Into which a convolution is shared out: threads that come back to the interpreter wait for each other there."""
 FEWEST_TILES: Final = 128
 """In a piece of work on many channels: each reads all filters from memory."""
 
@@ -53,29 +55,25 @@ def convolve(
     ``channels``: (bias, O).
     """
     from kusari_numpy.compiled.vectors import whole
-    from kusari_numpy.compiled.winograd import PLACES, from_products, multiply, row_length, to_patches
+    from kusari_numpy.compiled.winograd import PLACES, convolve_strips, row_length
 
     (bias, o), c = channels, image.shape[-1]
-    nothing = np.zeros(whole(o, image.dtype), image.dtype)
-    tile, down, across, pad = tiling
     y = aligned_empty((len(image), *out, o), image.dtype)
-    shift = nothing.copy()
+    shift = np.zeros(whole(o, image.dtype), image.dtype)
     if bias is not None:
         shift[:o] = bias
     floor = image.dtype.type(0 if rectify else -np.inf)
-    strips = len(image) * down
-    step = strips_at_once(strips, across, c, len(nothing))
+    strips, tiles = len(image) * tiling.down, tiling.across
+    step = strips_at_once(strips, tiling.across, c, len(shift))
+    per_task = step * max(1, strips // (step * TASKS))
 
-    def work(piece: int) -> None:
-        first, last = piece * step, min((piece + 1) * step, strips)
-        tiles = (last - first) * across
-        patches = workspace("patches", (tiles, row_length(PLACES * c, image.dtype)), image.dtype)
-        products = workspace("products", (tiles, row_length(PLACES * len(nothing), image.dtype)), image.dtype)
-        to_patches(image, patches, tile, first, last, down, across, pad, 0)
-        multiply(patches, U, 0, products, nothing)
-        from_products(products, shift, floor, y, 0, tile, first, last, down, across)
+    def work(task: int) -> None:
+        some = (task * per_task, min((task + 1) * per_task, strips))
+        patches = workspace("patches", (step * tiles, row_length(PLACES * c, image.dtype)), image.dtype)
+        products = workspace("products", (step * tiles, row_length(PLACES * len(shift), image.dtype)), image.dtype)
+        convolve_strips(image, U, y, shift, floor, patches, products, some, step, *tiling)
 
-    pool().run(work, -(-strips // step))
+    pool().run(work, -(-strips // per_task))
     return y
 
 
