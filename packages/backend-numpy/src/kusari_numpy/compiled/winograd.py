@@ -176,15 +176,17 @@ def gradient_to_patches(
 
 
 @jit
-def multiply(patches: Any, U: Any, begin: int, products: Any, nothing: Any) -> None:
-    """M = V U at each place of the patch.
+def multiply(patches: Any, some: tuple[int, int], U: Any, begin: int, products: Any, nothing: Any, add: bool) -> None:
+    """M = V U at each place of the patch, or M + V U.
 
     Args:
         patches: V.
-        U: For each place a row of panels (C, width).
+        some: Channels of V: the first one that U has and the one after the last.
+        U: For each place a row of panels (channels, width).
         begin: The first column of U, where a panel begins.
         products: M.
         nothing: As many zeros as M has columns, whole vectors.
+        add: Keep what M holds.
     """
     tiles, pitch = patches.shape
     outputs, lanes = len(nothing), REGISTERS.bytes // patches.itemsize
@@ -196,18 +198,20 @@ def multiply(patches: Any, U: Any, begin: int, products: Any, nothing: Any) -> N
         products.reshape(-1),
         U.reshape(-1),
     )  # once: each costs as much as a few products
-    whole = np.array([[0, 0, channels]])
+    height = some[1] - some[0]
+    whole = np.array([[0, 0, height]])
     for place in range(PLACES):
         for row in range(len(rows)):
             at = min(row, tiles - 1)
-            rows[row], targets[row] = at * pitch + place * channels, at * products.shape[1] + place * outputs
+            rows[row] = at * pitch + place * channels + some[0]
+            targets[row] = at * products.shape[1] + place * outputs
         for column in range(0, outputs, WIDEST * lanes):
             width = min(WIDEST, (outputs - column) // lanes)
-            start = place * U.shape[1] + (begin + column) * channels
+            start = place * U.shape[1] + (begin + column) * height
             for row in range(0, tiles, REGISTERS.rows[width - 1]):
                 add_tile(
                     width, V, rows, row, filters, start, whole, 0, 1, (1, width * lanes), M, targets, column, nothing,
-                    lowest, False,
+                    lowest, add,
                 )  # fmt: skip
 
 
@@ -220,12 +224,12 @@ def convolve_strips(
 
     Patches and products are scratch memory for the tiles of so many.
     """
-    nothing = np.zeros_like(bias)
+    nothing, channels = np.zeros_like(bias), (0, image.shape[3])
     for first in range(strips[0], strips[1], step):
         last = min(first + step, strips[1])
         count = (last - first) * across
         to_patches(image, patches, tile, first, last, down, across, pad, 0)
-        multiply(patches[:count], U, 0, products[:count], nothing)
+        multiply(patches[:count], channels, U, 0, products[:count], nothing, False)
         from_products(products, bias, floor, y, 0, tile, first, last, down, across)
 
 
@@ -244,14 +248,24 @@ def gradient_strips(
         to_patches(image, patches, tile, first, last, down, across, pad, 0)
         gradient_to_patches(gy, gradients, outputs, tile, first, last, down, across, 0)
         add_gradient(
-            patches[:count], 0, gradients[:count], gU, outputs, (0, PLACES), first > strips[0], at_once, packed, turned
+            patches[:count],
+            0,
+            gradients[:count],
+            0,
+            gU,
+            outputs,
+            (0, PLACES),
+            first > strips[0],
+            at_once,
+            packed,
+            turned,
         )
 
 
 @jit
 def add_gradient(
-    patches: Any, begin: int, gradients: Any, gU: Any, outputs: int, part: tuple[int, int], add: bool, at_once: int,
-    packed: Any, turned: Any,
+    patches: Any, begin: int, gradients: Any, left: int, gU: Any, outputs: int, part: tuple[int, int], add: bool,
+    at_once: int, packed: Any, turned: Any,
 ) -> None:  # fmt: skip
     """gU ← Vᵀ D, or gU + Vᵀ D, at some places; each is a row of gU, (C, O) and a little more.
 
@@ -259,8 +273,9 @@ def add_gradient(
         patches: V.
         begin: The first channel of V that gU has.
         gradients: D.
+        left: The first channel of D that gU has.
         gU: The sums.
-        outputs: O, in whole vectors.
+        outputs: So many columns has gU, whole vectors.
         part: The first place and the one after the last.
         add: Keep what gU holds.
         at_once: Tiles that go by before the next ones.
@@ -268,7 +283,8 @@ def add_gradient(
         turned: Scratch memory for so many of V.
     """
     tiles, lanes = len(patches), REGISTERS.bytes // patches.itemsize
-    channels, pitch = (gU.shape[1] - lanes) // outputs, (patches.shape[1] - lanes) // PLACES
+    channels = (gU.shape[1] - lanes) // outputs
+    pitch, columns = (patches.shape[1] - lanes) // PLACES, (gradients.shape[1] - lanes) // PLACES
     rows, targets = np.empty(channels + TALLEST, np.int64), np.empty(channels + TALLEST, np.int64)
     V, D, total = patches.reshape(-1), gradients.reshape(-1), gU.reshape(-1)
     steps = (patches.shape[1], gradients.shape[1])
@@ -279,7 +295,7 @@ def add_gradient(
             rows[row], targets[row] = place * pitch + begin + at, place * gU.shape[1] + at * outputs
         for line in range(len(lines)):
             tile = line * at_once
-            lines[line, 0], lines[line, 1] = tile * steps[0], place * outputs + tile * steps[1]
+            lines[line, 0], lines[line, 1] = tile * steps[0], place * columns + left + tile * steps[1]
             lines[line, 2] = min(at_once, tiles - tile)
         filter_gradient(V, rows, channels, D, lines, steps, total, targets, outputs, 1, add, packed, turned)
 
@@ -324,3 +340,44 @@ def filters_from_patches(gU: Any, outputs: int, windows: Any, window: int, first
         for b in range(count):
             for k in range(window * window):
                 windows[row, b, k] = taps[k, b]
+
+
+@jit
+def convolve_panel(
+    patches: Any, windows: Any, window: int, U: Any, products: Any, bias: Any, floor: Any, y: Any, begin: int,
+    block: int, tile: int, strips: int, down: int, across: int,
+) -> None:  # fmt: skip
+    """Compute the channels of y from ``begin`` on, as many as bias has: those that windows (C, O, taps) make.
+
+    The filters of ``block`` channels of x are transformed into U and multiplied at once, while they are in cache.
+    """
+    channels, outputs = len(windows), len(bias)
+    nothing, rows = np.zeros_like(bias), U.reshape(-1)
+    for first in range(0, channels, block):
+        last = min(first + block, channels)
+        length = row_length_of((last - first) * outputs, U)
+        some = rows[: PLACES * length].reshape(PLACES, length)
+        transform_filters(windows[first:last], some, window, outputs, 0, last - first)
+        multiply(patches, (first, last), some, 0, products, nothing, first > 0)
+    from_products(products, bias, floor, y, begin, tile, 0, strips, down, across)
+
+
+@inlined
+def row_length_of(numbers: int, like: Any) -> int:
+    """Return what `row_length` does for rows of an array's dtype."""
+    return numbers + REGISTERS.bytes // like.itemsize
+
+
+@jit
+def gradient_block(
+    patches: Any, begin: int, gradients: Any, left: int, U: Any, windows: Any, window: int, outputs: int,
+    at_once: int, packed: Any, turned: Any,
+) -> None:  # fmt: skip
+    """Compute windows = Gᵀ (Vᵀ D) G of the channels of V from ``begin`` on, and those of D from ``left`` on.
+
+    ``outputs``: So many of D's, in whole vectors. U is scratch memory for the products.
+    """
+    length = row_length_of(len(windows) * outputs, U)
+    gU = U.reshape(-1)[: PLACES * length].reshape(PLACES, length)
+    add_gradient(patches, begin, gradients, left, gU, outputs, (0, PLACES), False, at_once, packed, turned)
+    filters_from_patches(gU, outputs, windows, window, 0, len(windows))

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from kusari_numpy.convolution.channels_last import HostArray
 from kusari_numpy.convolution.gradient import LANES, gradient_scratch, pixels_at_once
-from kusari_numpy.convolution.winograd_filters import LARGEST, scratch_filters, windows_of
+from kusari_numpy.convolution.winograd_filters import CHANNELS, LARGEST, block_of_filters, scratch_filters, windows_of
 from kusari_numpy.convolution.winograd_sweep import CACHE, Tiling, strips_at_once
 from kusari_numpy.threads import pool
 from kusari_numpy.workspace import aligned_empty, aligned_zeros, workspace
-
-CHANNELS: Final = 64
-"""Of x, whose filters' gradients one piece of work computes: for each, all of gy is packed anew."""
 
 
 def filter_gradient(images: HostArray, rows: HostArray, tiling: Tiling, shape: tuple[int, ...]) -> HostArray:
@@ -24,7 +21,7 @@ def filter_gradient(images: HostArray, rows: HostArray, tiling: Tiling, shape: t
     c, o, strips = images.shape[-1], whole(rows.shape[-1], rows.dtype), len(rows) * tiling.down
     if c * o <= LARGEST:
         return windows_of(_gradient_by_lanes(images, rows, strips, tiling, o), shape)
-    if tiling.count(len(images)) * (c + o) <= c * o:
+    if 4 * tiling.count(len(images)) * (c + o) <= c * o:
         return _gradient_by_channels(images, rows, tiling, o, shape)
     return windows_of(_gradient_by_places(images, rows, strips, tiling, o), shape)
 
@@ -44,21 +41,24 @@ def _gradient_by_places(images: HostArray, rows: HostArray, strips: int, tiling:
 def _gradient_by_channels(
     images: HostArray, rows: HostArray, tiling: Tiling, o: int, shape: tuple[int, ...]
 ) -> HostArray:
-    """Return gW of many channels and few tiles, some channels of x at a time: all of gU is never in memory."""
-    from kusari_numpy.compiled.winograd import PLACES, add_gradient, filters_from_patches, row_length
+    """Return gW of many channels and few tiles, some channels at a time: all of gU is never in memory."""
+    from kusari_numpy.compiled.vectors import whole
+    from kusari_numpy.compiled.winograd import gradient_block
 
     c, edge = images.shape[-1], shape[2]
+    across = -(-shape[0] // CHANNELS)
     patches, gradients = _patches(images, rows, (0, len(images) * tiling.down), tiling, o)
     gW = aligned_empty(shape, rows.dtype)
     windows = gW.reshape(*shape[:2], -1).swapaxes(0, 1)
 
     def work(piece: int) -> None:
-        begin, end = piece * CHANNELS, min((piece + 1) * CHANNELS, c)
-        gU = workspace("panel", (PLACES, row_length((end - begin) * o, rows.dtype)), rows.dtype)
-        add_gradient(patches, begin, gradients, gU, o, (0, PLACES), False, *_blocks(o, rows.dtype))
-        filters_from_patches(gU, o, windows[begin:end], edge, 0, end - begin)
+        begin, left = (number * CHANNELS for number in divmod(piece, across))
+        some = windows[begin : begin + CHANNELS, left : left + CHANNELS]
+        outputs, gU = whole(some.shape[1], rows.dtype), block_of_filters(CHANNELS, rows.dtype)
+        at_once, packed, turned = _blocks(outputs, rows.dtype)
+        gradient_block(patches, begin, gradients, left, gU, some, edge, outputs, at_once, packed, turned)
 
-    pool().run(work, -(-c // CHANNELS))
+    pool().run(work, across * -(-c // CHANNELS))
     return gW
 
 
@@ -72,9 +72,9 @@ def _gradient_by_lanes(images: HostArray, rows: HostArray, strips: int, tiling: 
 
     def work(lane: int) -> None:
         some = (lane * strips // LANES, (lane + 1) * strips // LANES)
-        scratch = _scratch(step * tiling.across, c, o, rows)
-        operands: tuple[Any, ...] = (images, rows, totals[lane], *scratch, some, step, *tiling, o)
-        gradient_strips(*operands, *_blocks(o, rows.dtype))
+        patches, gradients = _scratch(step * tiling.across, c, o, rows)
+        at_once, packed, turned = _blocks(o, rows.dtype)
+        gradient_strips(images, rows, totals[lane], patches, gradients, some, step, *tiling, o, at_once, packed, turned)
 
     pool().run(work, LANES)
     total: HostArray = totals.sum(axis=0)
@@ -105,7 +105,7 @@ def _add_share(
 
     def multiply(piece: int) -> None:
         places = (3 * piece, 3 * piece + 3)
-        add_gradient(patches, 0, gradients, gU, o, places, part[0] > 0, *_blocks(o, rows.dtype))
+        add_gradient(patches, 0, gradients, 0, gU, o, places, part[0] > 0, *_blocks(o, rows.dtype))
 
     pool().run(multiply, PLACES // 3)
 
