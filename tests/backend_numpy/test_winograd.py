@@ -9,7 +9,10 @@ import pytest
 from scipy import signal
 
 from kusari.backend import get_backend
+from kusari.kernels.conv import ConvolutionProblem
+from kusari.kernels.window import Window
 from kusari_numpy.compiled_available import compiled_available
+from kusari_numpy.convolution.winograd import WinogradConvolution
 from kusari_numpy.convolution.winograd_filters import BACK, THERE, windows_of
 from kusari_numpy.convolution.winograd_gradient import (
     _gradient_by_channels,
@@ -82,3 +85,10 @@ def test_few_tiles_of_many_channels_are_shared_out_by_channels() -> None:
     x, W, _, gy, tiling = arrays(160, 144, 3, (4, 4))
     made = filter_gradient(x, gy, tiling, W.shape)  # 3 tiles
     np.testing.assert_array_equal(made, _gradient_by_channels(x, gy, tiling, 144, W.shape))
+
+
+def test_images_of_few_tiles_go_directly() -> None:
+    window = Window((3, 3), (1, 1), (1, 1), (1, 1))
+    for images, reason in ((3, "12 tiles, and the filters' transforms pay from 16"), (4, True)):
+        x = (images, 16, 8, 8)
+        assert WinogradConvolution.accepts(ConvolutionProblem(x, (16, 16, 3, 3), window, np.dtype("f"))) == reason
