@@ -103,44 +103,50 @@ def stack_backward(
         line: Pixels in a line.
         per_piece: Lines.
     """
-    last = len(widths) - 1
-    pixels, lanes = len(gy) // widths[last], REGISTERS.bytes // gy.itemsize
-    nothing, lowest = np.zeros(max(widths), gy.dtype), gy.dtype.type(-np.inf)
+    top = len(widths) - 1
+    pixels, places = len(gy) // widths[top], (widths, segments, blocks, rows, targets)
     for start in range(lines[0], lines[1], per_piece):
         stop = min(start + per_piece, lines[1])
         begin, count = start * line, (stop - start) * line
+        g = _piece(inner[top], widths[top], pixels, begin, count)
+        if rectified[1]:
+            y = _piece(outputs[top], widths[top], pixels, begin, count)
+            rectify_grad_to(y, _piece(gy, widths[top], pixels, begin, count), g)
+        for layer in range(top, 0, -1):
+            turned = scratch[1][:0] if as_it_is[layer] else scratch[1]
+            x = _piece(outputs[layer - 1], widths[layer - 1], pixels, begin, count)
+            below = _piece(inner[layer - 1], widths[layer - 1], pixels, begin, count)
+            _layer_back(layer, x, g, below, places, panels[layer], filters[layer], biases[layer], scratch[0], turned)
+            if rectified[0]:
+                rectify_grad(x, below)
+            g = below
         some = runs[start:stop].copy()
         some[:, 1] -= some[0, 1]
-        if rectified[1]:
-            g = _piece(inner[last], widths[last], pixels, begin, count)
-            y = _piece(outputs[last], widths[last], pixels, begin, count)
-            rectify_grad_to(y, _piece(gy, widths[last], pixels, begin, count), g)
-        for layer in range(last, -1, -1):
-            width = widths[layer]
-            g = _piece(inner[layer], width, pixels, begin, count)
-            sum_rows(g, biases[layer])
-            turned = scratch[1][:0] if as_it_is[layer] else scratch[1]
-            height = len(rows[layer]) - TALLEST
-            if layer == 0:
-                filter_gradient(
-                    images, rows[0], height, g.reshape(-1), some, steps, filters[0], targets[0], width, len(some),
-                    True, scratch[0], turned,
-                )  # fmt: skip
-                break
-            below = widths[layer - 1]
-            x = _piece(outputs[layer - 1], below, pixels, begin, count)
-            filter_gradient(
-                x.reshape(-1), rows[layer], height, g.reshape(-1), np.array([[0, 0, count]]), (below, width),
-                filters[layer], targets[layer], width, 1, True, scratch[0], turned,
-            )  # fmt: skip
-            through = _piece(inner[layer - 1], below, pixels, begin, count)
-            convolve(
-                g.reshape(-1), _grid(count, width, 0), panels[layer], segments[layer], through.reshape(-1),
-                _grid(count, below, 0), (0, count), (0, below // lanes), nothing[:below], lowest, blocks[layer][0],
-                blocks[layer][1],
-            )  # fmt: skip
-            if rectified[0]:
-                rectify_grad(x, through)
+        sum_rows(g, biases[0])
+        turned = scratch[1][:0] if as_it_is[0] else scratch[1]
+        filter_gradient(
+            images, rows[0], len(rows[0]) - TALLEST, g.reshape(-1), some, steps, filters[0], targets[0], widths[0],
+            len(some), True, scratch[0], turned,
+        )  # fmt: skip
+
+
+@jit
+def _layer_back(
+    layer: int, x: Any, g: Any, below: Any, places: Any, panels: Any, filters: Any, bias: Any, packed: Any, turned: Any
+) -> None:
+    """Add a 1×1 layer's gradients of filters and bias, and write that of its input, x, to ``below``."""
+    widths, segments, blocks, rows, targets = places
+    (count, inputs), width = x.shape, widths[layer]
+    sum_rows(g, bias)
+    filter_gradient(
+        x.reshape(-1), rows[layer], len(rows[layer]) - TALLEST, g.reshape(-1), np.array([[0, 0, count]]),
+        (inputs, width), filters, targets[layer], width, 1, True, packed, turned,
+    )  # fmt: skip
+    nothing, lanes = np.zeros(inputs, g.dtype), REGISTERS.bytes // g.itemsize
+    convolve(
+        g.reshape(-1), _grid(count, width, 0), panels, segments[layer], below.reshape(-1), _grid(count, inputs, 0),
+        (0, count), (0, inputs // lanes), nothing, g.dtype.type(-np.inf), blocks[layer][0], blocks[layer][1],
+    )  # fmt: skip
 
 
 @inlined

@@ -18,9 +18,8 @@ def convolve_stack(
     PAD_H: tl.constexpr, PAD_W: tl.constexpr, DILATE_H: tl.constexpr, DILATE_W: tl.constexpr,
     WIDTH1: tl.constexpr, WIDTH2: tl.constexpr, WIDTH3: tl.constexpr,
     RELU: tl.constexpr, RELU_OUTPUT: tl.constexpr, KEEP: tl.constexpr, BY_TAP: tl.constexpr,
-    PRECISION: tl.constexpr,
-    BLOCK_PIXELS: tl.constexpr, BLOCK_1: tl.constexpr, BLOCK_2: tl.constexpr, BLOCK_3: tl.constexpr,
-    BLOCK_K: tl.constexpr,
+    PRECISION: tl.constexpr, BLOCK_PIXELS: tl.constexpr, BLOCK_1: tl.constexpr, BLOCK_2: tl.constexpr,
+    BLOCK_3: tl.constexpr, BLOCK_K: tl.constexpr,
 ):  # fmt: skip
     """y = output(W3 · activation(W2 · activation(x ⋆ W1 + b1) + b2) + b3); without W3 where WIDTH3 is 0.
 
