@@ -62,10 +62,7 @@ def plane_moments(x: Any, means: Any, squares: Any, first: int, last: int) -> No
 
 @jit
 def merge_moments(means: Any, squares: Any, count: int, members: int, mean: Any, var: Any) -> None:
-    """Of each channel: the mean and the variance of all blocks, of ``count`` members each, the last of the rest.
-
-    NumPy's calls for it took 30 µs.
-    """
+    """Of each channel: the mean and the variance of all blocks, of ``count`` members each, the last of the rest."""
     blocks, channels = means.shape
     whole, spread = np.zeros(channels), np.zeros(channels)
     for block in range(blocks):
