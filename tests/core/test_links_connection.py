@@ -154,6 +154,19 @@ def test_an_activation_after_the_block_goes_into_its_node_where_kernels_know_it(
             np.testing.assert_allclose(value, chain, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["activation", "output_activation"])
+def test_what_is_no_activation_is_refused(name: str) -> None:
+    x, W, b = np.ones((1, 1, 3, 3), "f"), np.ones((1, 1, 1, 1), "f"), np.zeros(1, "f")
+    wrong: dict[str, Any] = {name: "relu"}
+    with pytest.raises(TypeError, match=f"{name}='relu': expected a function"):
+        F.mlp_convolution_2d(x, [W], [b], **wrong)
+    if name == "activation":
+        with pytest.raises(TypeError, match="expected a function"):
+            F.convolution_2d(x, W, b, **wrong)
+        with pytest.raises(TypeError, match="expected a function"):
+            F.linear(x[0, 0], np.ones((2, 3), "f"), **wrong)
+
+
 def test_the_block_s_second_gradients_are_the_chain_s(device: Device, host: Host) -> None:
     if "float64" not in device.backend.dtypes:
         pytest.skip(f"{device} has no float64")

@@ -21,7 +21,7 @@ Seeds: TypeAlias = "Iterable[tuple[VariableNode, Variable]]"
 OnFinal: TypeAlias = "Callable[[VariableNode], None] | None"
 
 
-def backpropagate(seeds: Seeds, retain_grad: bool = False, on_final: OnFinal = None) -> None:
+def backpropagate(seeds: Seeds, retain_grad: bool = False, on_final: OnFinal = None, unchain: bool = False) -> None:
     """Send gradients from ``seeds`` to the leaves, adding them to what the leaves have.
 
     Args:
@@ -29,8 +29,9 @@ def backpropagate(seeds: Seeds, retain_grad: bool = False, on_final: OnFinal = N
         retain_grad: Leave gradients on the nodes between, too.
         on_final: Called with each leaf when no more gradient can reach it, so that reductions over machines may
             start before backpropagation ends.
+        unchain: Cut the graph behind: what a function kept is freed when its gradients are there.
     """
-    heap = _Heap()
+    heap = _Heap(unchain)
     for node, seed in seeds:
         heap.add(node, seed)
     awaited = None if on_final is None else leaves([node for node, _ in seeds])
@@ -58,6 +59,8 @@ def backpropagate(seeds: Seeds, retain_grad: bool = False, on_final: OnFinal = N
                     owned.add(node)
         if awaited is not None and on_final is not None:
             _report_final(inputs, wanted, awaited, on_final)
+        if unchain:
+            heap.cut(function)
     if awaited is not None and on_final is not None:
         for node, remaining in awaited.items():
             if remaining:  # a function on the way to it gave None
@@ -177,10 +180,12 @@ def _run_backward_observed(
 class _Heap:
     """Functions that wait for their turn, latest rank first, with the gradients that have reached their outputs."""
 
-    def __init__(self) -> None:
+    def __init__(self, remember: bool = False) -> None:
         self.functions: list[tuple[int, int, FunctionNode]] = []
         self._pending: dict[FunctionNode, list[Variable | None]] = {}
         self._serial = 0
+        self._reached: dict[FunctionNode, list[VariableNode]] | None = {} if remember else None
+        """Of each function, the outputs that gradients have come to."""
 
     def add(self, node: VariableNode, gradient: Variable) -> Variable:
         """Add a gradient to a node's and return the sum."""
@@ -191,6 +196,8 @@ class _Heap:
             slots = self._pending[creator] = [None] * creator.output_count
             self._serial += 1
             heapq.heappush(self.functions, (-creator.rank, self._serial, creator))
+        if self._reached is not None:
+            self._reached.setdefault(creator, []).append(node)
         old = slots[node.output_index]
         total = slots[node.output_index] = gradient if old is None else old + gradient
         return total
@@ -199,6 +206,13 @@ class _Heap:
         """Take the next function, with its outputs' gradients."""
         function = heapq.heappop(self.functions)[2]
         return function, tuple(self._pending.pop(function))
+
+    def cut(self, function: FunctionNode) -> None:
+        """Cut the edges from a function, which has had its turn, to its inputs, and from the outputs to it."""
+        assert self._reached is not None
+        for node in (*self._reached.pop(function), *function.living_outputs()):
+            node.unchain()
+        function.inputs = ()
 
 
 def leaves(starts: Iterable[VariableNode]) -> dict[VariableNode, int]:
@@ -219,9 +233,9 @@ def leaves(starts: Iterable[VariableNode]) -> dict[VariableNode, int]:
     return uses
 
 
-def note_grad_scale(start: VariableNode, loss_scale: float) -> None:
+def note_grad_scale(nodes: Iterable[VariableNode], loss_scale: float) -> None:
     """Note on the leaves of a backpropagation what their gradients are multiplied by."""
-    for leaf in leaves([start]):
+    for leaf in nodes:
         variable = leaf.get_variable_or_none()
         if variable is not None:
             variable.grad_scale = loss_scale

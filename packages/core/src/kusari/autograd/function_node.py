@@ -301,8 +301,11 @@ class FunctionNode(LegacyFunctionNode):
 
     def gradients_beside(self, node: VariableNode) -> list[tuple[VariableNode, Variable]]:
         """Return the gradients that were set on outputs other than ``node``, each with its node."""
-        others = [other for reference in self._output_nodes if (other := reference()) is not None]
-        return [(o, o.grad_var) for o in others if o is not node and o.grad_var is not None]
+        return [(o, o.grad_var) for o in self.living_outputs() if o is not node and o.grad_var is not None]
+
+    def living_outputs(self) -> list[VariableNode]:
+        """Return the nodes of several outputs, those that are left; of a single output nothing is kept."""
+        return [node for reference in self._output_nodes if (node := reference()) is not None]
 
     @property
     def outputs(self) -> tuple[weakref.ref[VariableNode], ...]:

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from kusari.autograd.backprop import backpropagate, forget_seeds, note_grad_scale
+from kusari.autograd.backprop import backpropagate, forget_seeds, leaves, note_grad_scale
 from kusari.autograd.graph_side import GraphSide
 from kusari.autograd.interchange import Interchange
 from kusari.autograd.legacy import LegacyVariable
@@ -218,6 +218,7 @@ class Variable(GraphSide, Interchange, LegacyVariable):
         enable_double_backprop: bool = False,
         loss_scale: float | None = None,
         on_final: Callable[[VariableNode], None] | None = None,
+        unchain: bool = False,
     ) -> None:
         """Backpropagate from here, adding to the gradients of the leaves.
 
@@ -229,10 +230,15 @@ class Variable(GraphSide, Interchange, LegacyVariable):
             loss_scale: What the gradient starts with, instead of 1. It is noted on the leaves (``grad_scale``), whose
                 gradients an optimizer's ``update()`` divides by it.
             on_final: Called with the node of each leaf when its gradient is final.
+            unchain: Cut the graph on the way, as `unchain_backward` does afterwards: what forward kept is freed as soon
+                as it has been used, so that fewer arrays are in memory at a time; nobody can backpropagate here again.
 
         Raises:
             RuntimeError: More than one element, and no gradient to start with.
+            ValueError: ``unchain`` with ``enable_double_backprop``: second derivatives go through this graph.
         """
+        if unchain and enable_double_backprop:
+            raise ValueError("backward(unchain=True, enable_double_backprop=True): second derivatives need this graph")
         if not self.requires_grad:
             return
         seed, node = self._seed(loss_scale), self.node
@@ -243,9 +249,10 @@ class Variable(GraphSide, Interchange, LegacyVariable):
         seeds = [(node, seed), *node.creator_node.gradients_beside(node)]
         if not retain_grad:
             forget_seeds(seeds)
-        call_in_state(state, backpropagate, seeds, retain_grad, on_final)
+        reached = () if loss_scale is None else leaves([node])
+        call_in_state(state, backpropagate, seeds, retain_grad, on_final, unchain)
         if loss_scale is not None:
-            note_grad_scale(node, loss_scale)
+            note_grad_scale(reached, loss_scale)
 
     def _seed(self, loss_scale: float | None) -> Variable:
         """Return the gradient to start from: what is there, else ones (or the loss scale) for one element."""

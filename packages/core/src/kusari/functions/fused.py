@@ -12,6 +12,7 @@ from kusari.kernels.activation import Activation
 
 F = TypeVar("F", bound=Callable[..., Any])
 Gradient = Callable[..., Variable]
+ActivationLike = Callable[..., Any] | Activation | None
 
 _gradients: Final[dict[Any, Gradient]] = {}
 """By gradient kernel, so that one entry serves an activation with any parameters."""
@@ -33,9 +34,25 @@ def fusable(activation: Activation, gradient: Gradient) -> Callable[[F], F]:
     return tag
 
 
-def activation_of(function: Callable[..., Any] | Activation | None) -> Activation | None:
+def activation_of(function: ActivationLike) -> Activation | None:
     """Return the epilogue that stands for ``function``, or None: then it cannot be fused."""
     return function if isinstance(function, Activation) else getattr(function, "activation", None)
+
+
+def split_activation(
+    activation: ActivationLike, name: str = "activation"
+) -> tuple[Activation | None, Callable[[Variable], Variable]]:
+    """Return the activation that a kernel takes, or None, and a function to call on its result.
+
+    Raises:
+        TypeError: It is none of what can be one; the message calls it ``name``.
+    """
+    fused = activation_of(activation)
+    if activation is None or fused is not None:
+        return fused, lambda y: y
+    if not callable(activation):
+        raise TypeError(f"{name}={activation!r}: expected a function of a Variable, or None")
+    return None, activation
 
 
 def activation_gradient(activation: Activation, y: Variable, gy: Variable) -> Variable:

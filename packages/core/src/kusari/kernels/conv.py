@@ -72,6 +72,8 @@ class Convolution(Family[ConvolutionProblem]):
         backend, problem = self.backend, self.problem
         xp, window, (n, c, *spatial) = backend.xp, problem.window, problem.x
         columns = self._product(self._flat(gy), xp.matrix_transpose(self._matrix(W)))
+        if window.trivial:
+            return to_channels_first(backend, xp.reshape(_merge(backend, columns), (n, *spatial, c)))
         taps = math.prod(window.size)
         columns = xp.reshape(columns, (problem.groups, n, *problem.out_shape, taps, c // problem.groups))
         before, after = window.pad, problem.after

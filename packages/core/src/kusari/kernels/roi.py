@@ -83,9 +83,9 @@ class RoiAverage(Family[RoiProblem]):
         """Return how much each row (column) of x counts in each bin: (R, bins, length)."""
         backend, problem = self.backend, self.problem
         if problem.samples is not None:
-            return _points(backend, problem, rois, axis).weights(backend)
+            return sample_points(backend, problem, rois, axis).weights(backend)
         xp = backend.xp
-        begin, end = (xp.expand_dims(bound, axis=-1) for bound in _bounds(backend, problem, rois, axis))
+        begin, end = (xp.expand_dims(bound, axis=-1) for bound in pixel_bounds(backend, problem, rois, axis))
         pixel = xp.arange(problem.x[2 + axis], dtype=xp.int64, device=rois.device)
         seen = xp.astype((begin <= pixel) & (pixel < end), rois.dtype)
         return seen / xp.maximum(xp.sum(seen, axis=-1, keepdims=True), 1)
@@ -128,7 +128,7 @@ class RoiMax(Family[RoiProblem]):
     def _over_pixels(self, x: Array, rois: Array, image: Array) -> tuple[Array, Any]:
         """Take the maximum along the rows of each bin, then of these."""
         xp, problem, (c, h, w) = self.backend.xp, self.problem, self.problem.x[1:]
-        down, across = (_bounds(self.backend, problem, rois, axis) for axis in (0, 1))
+        down, across = (pixel_bounds(self.backend, problem, rois, axis) for axis in (0, 1))
         row = xp.arange(h, dtype=xp.int64, device=rois.device)
         highest, places = [], []
         for block in _blocks(problem, c * h * problem.out[1]):
@@ -185,8 +185,8 @@ class RoiMax(Family[RoiProblem]):
         """Take the maximum over the points, one in each bin at a time."""
         xp, problem, (n, c, h, w) = self.backend.xp, self.problem, self.problem.x
         assert problem.samples is not None
-        down = _points(self.backend, problem, rois, 0)
-        across = _points(self.backend, problem, rois, 1).turned(self.backend)
+        down = sample_points(self.backend, problem, rois, 0)
+        across = sample_points(self.backend, problem, rois, 1).turned(self.backend)
         rows, columns = self._most(down, problem.samples[0]), self._most(across, problem.samples[1])
         pixels = xp.reshape(_flat(self.backend, x), (c, n * h * w))
         shape = (c, problem.rois, *problem.out)
@@ -284,7 +284,7 @@ class Points(NamedTuple):
         return ((count - share)[:, :, 1:] + share[:, :, :-1]) / self.number
 
 
-def _points(backend: Backend, problem: RoiProblem, rois: Array, axis: int) -> Points:
+def sample_points(backend: Backend, problem: RoiProblem, rois: Array, axis: int) -> Points:
     """Return where the bins of each RoI are sampled along an axis."""
     assert problem.samples is not None
     xp, bins, given = backend.xp, problem.out[axis], problem.samples[axis]
@@ -295,7 +295,7 @@ def _points(backend: Backend, problem: RoiProblem, rois: Array, axis: int) -> Po
     return Points(low + place * size, size / number, number, problem.x[2 + axis])
 
 
-def _bounds(backend: Backend, problem: RoiProblem, rois: Array, axis: int) -> tuple[Array, Array]:
+def pixel_bounds(backend: Backend, problem: RoiProblem, rois: Array, axis: int) -> tuple[Array, Array]:
     """Return the first row (column) of x that each bin of each RoI has, and the one behind the last: (R, bins)."""
     xp, bins, length = backend.xp, problem.out[axis], problem.x[2 + axis]
     low, high = (

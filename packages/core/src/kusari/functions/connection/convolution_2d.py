@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from kusari.autograd import Variable, as_variable
@@ -15,7 +15,7 @@ from kusari.functions.connection.convolution_nd import (
     convolve,
     make_window,
 )
-from kusari.kernels.activation import Activation
+from kusari.functions.fused import ActivationLike
 
 GONE: Final = {"deterministic": "use using_config('cudnn_deterministic', ...)"}
 """Keywords of old programs."""
@@ -49,7 +49,7 @@ def convolution_2d(
     *,
     dilate: int | Sequence[int] = 1,
     groups: int = 1,
-    activation: Callable[..., Any] | Activation | None = None,
+    activation: ActivationLike = None,
     **keywords: Any,
 ) -> Variable:
     """Convolve images with filters (cross-correlation: filters are not flipped).

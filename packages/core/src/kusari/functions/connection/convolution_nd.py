@@ -11,7 +11,7 @@ from kusari.autograd.variable import VariableLike, constant
 from kusari.configuration import config, current_state
 from kusari.errors import InvalidType
 from kusari.functions.arguments import like, per_axis, require_spatial_axes
-from kusari.functions.fused import activation_gradient, activation_of
+from kusari.functions.fused import ActivationLike, activation_gradient, split_activation
 from kusari.kernels.activation import Activation
 from kusari.kernels.conv import Convolution, ConvolutionProblem
 from kusari.kernels.window import Window
@@ -207,20 +207,15 @@ def convolve(
     window: Window,
     groups: int,
     cover_all: bool,
-    activation: Callable[..., Any] | Activation | None,
+    activation: ActivationLike,
 ) -> Variable:
     """Apply a convolution node, the activation inside it where it can be fused and after it where not."""
     if groups < 1:
         raise ValueError(f"groups={groups}: expected at least 1")
     x = as_variable(x)
-    fused = activation_of(activation)
+    fused, after = split_activation(activation)
     parameters = [like(x, parameter) for parameter in (W, b) if parameter is not None]
-    (y,) = node(window, groups, cover_all, fused).apply((x, *parameters))
-    if activation is not None and fused is None:
-        assert callable(activation)
-        made: Variable = activation(y)
-        return made
-    return y
+    return after(node(window, groups, cover_all, fused).apply((x, *parameters))[0])
 
 
 def convolution_nd(
@@ -233,7 +228,7 @@ def convolution_nd(
     dilate: int | Sequence[int] = 1,
     groups: int = 1,
     *,
-    activation: Callable[..., Any] | Activation | None = None,
+    activation: ActivationLike = None,
 ) -> Variable:
     """Convolve over any number of spatial axes (cross-correlation: filters are not flipped).
 
@@ -275,7 +270,7 @@ def convolution_1d(
     dilate: int | Sequence[int] = 1,
     groups: int = 1,
     *,
-    activation: Callable[..., Any] | Activation | None = None,
+    activation: ActivationLike = None,
 ) -> Variable:
     """Convolve sequences (N, C, L); arguments and errors are those of `convolution_nd`.
 
@@ -300,7 +295,7 @@ def convolution_3d(
     dilate: int | Sequence[int] = 1,
     groups: int = 1,
     *,
-    activation: Callable[..., Any] | Activation | None = None,
+    activation: ActivationLike = None,
 ) -> Variable:
     """Convolve volumes (N, C, D, H, W); arguments and errors are those of `convolution_nd`.
 

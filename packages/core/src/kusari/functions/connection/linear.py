@@ -10,7 +10,7 @@ from kusari.autograd import FunctionNode, Variable, as_variable
 from kusari.autograd.type_check import expect, expect_floating
 from kusari.autograd.variable import VariableLike
 from kusari.functions.arguments import like
-from kusari.functions.fused import activation_gradient, activation_of
+from kusari.functions.fused import ActivationLike, activation_gradient, split_activation
 from kusari.kernels.activation import Activation
 from kusari.kernels.linear import linear as linear_kernel
 
@@ -55,7 +55,7 @@ def linear(
     b: VariableLike | None = None,
     n_batch_axes: int = 1,
     *,
-    activation: Callable[..., Any] | Activation | None = None,
+    activation: ActivationLike = None,
 ) -> Variable:
     """Apply an affine map.
 
@@ -85,10 +85,7 @@ def linear(
     batch = x.shape[:n_batch_axes]
     if n_batch_axes > 1 or x.ndim > 2:
         x = x.reshape(math.prod(batch), math.prod(x.shape[n_batch_axes:]))
-    fused = activation_of(activation)
+    fused, after = split_activation(activation)
     others = [like(x, parameter) for parameter in (W, b) if parameter is not None]
-    (y,) = LinearFunction(fused).apply((x, *others))
-    if activation is not None and fused is None:
-        assert callable(activation)
-        y = activation(y)
+    y = after(LinearFunction(fused).apply((x, *others))[0])
     return y if n_batch_axes == 1 else y.reshape(*batch, y.shape[1])

@@ -14,7 +14,7 @@ from kusari.functions.activation.relu import relu
 from kusari.functions.arguments import like
 from kusari.functions.connection.convolution_2d import convolution_2d
 from kusari.functions.connection.convolution_nd import make_window
-from kusari.functions.fused import FusedNode, activation_of
+from kusari.functions.fused import ActivationLike, FusedNode, split_activation
 from kusari.kernels.activation import Activation
 from kusari.kernels.conv import MLPConvolution, MLPConvolutionProblem
 from kusari.kernels.window import Window
@@ -89,9 +89,9 @@ def mlp_convolution_2d(
     biases: Sequence[VariableLike],
     stride: int | Sequence[int] = 1,
     pad: int | Sequence[int] = 0,
-    activation: Callable[..., Any] | Activation | None = relu,
+    activation: ActivationLike = relu,
     *,
-    output_activation: Callable[..., Any] | Activation | None = None,
+    output_activation: ActivationLike = None,
 ) -> Variable:
     """Convolve images, then mix each pixel's channels by a small perceptron of 1×1 convolutions.
 
@@ -126,15 +126,13 @@ def mlp_convolution_2d(
             f"{len(weights)} weights and {len(biases)} biases: expected one bias for each, and at least one"
         )
     x = as_variable(x)
-    fused, last = activation_of(activation), activation_of(output_activation)
-    if last is None and callable(output_activation):
-        made: Variable = output_activation(mlp_convolution_2d(x, weights, biases, stride, pad, activation))
-        return made
+    fused, between = split_activation(activation)
+    last, after = split_activation(output_activation, "output_activation")
     if activation is not None and fused is None:
-        return _plain_chain(x, weights, biases, stride, pad, activation, last)
+        return after(_plain_chain(x, weights, biases, stride, pad, between, last))
     pairs = [like(x, parameter) for pair in zip(weights, biases, strict=True) for parameter in pair]
     window = make_window(pairs[0], stride, pad, 1)
-    return MLPConvolution2DFunction(window, fused, last).apply((x, *pairs))[0]
+    return after(MLPConvolution2DFunction(window, fused, last).apply((x, *pairs))[0])
 
 
 def _plain_chain(
@@ -143,7 +141,7 @@ def _plain_chain(
     biases: Sequence[VariableLike],
     stride: int | Sequence[int],
     pad: int | Sequence[int],
-    activation: Any,
+    activation: Callable[[Variable], Variable],
     output_activation: Activation | None,
 ) -> Variable:
     *before, (W, b) = zip(weights, biases, strict=True)

@@ -10,11 +10,9 @@ from kusari.autograd.axes import reduced_axes
 from kusari.autograd.shaping import cast
 from kusari.autograd.variable import VariableLike
 from kusari.functions.arguments import refuse_keywords
-from kusari.functions.fused import activation_gradient
+from kusari.functions.fused import ActivationLike, activation_gradient, split_activation
 from kusari.functions.normalization.statistics import (
-    ActivationLike,
     NormalizationStep,
-    split_activation,
     update_running,
     with_parameters,
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from kusari import dtypes
@@ -14,12 +13,10 @@ from kusari.autograd.variable import VariableLike, constant
 from kusari.backend.selection import meet
 from kusari.configuration import current_state
 from kusari.functions.activation.elementwise import OutputActivation
-from kusari.functions.fused import FusedNode, activation_of
+from kusari.functions.fused import FusedNode
 from kusari.kernels.activation import Activation
 from kusari.kernels.norm import Normalization, NormalizationProblem
 from kusari.types import Array, Shape
-
-ActivationLike = Callable[..., Any] | Activation | None
 
 
 class NormalizationStep(FusedNode):
@@ -123,16 +120,6 @@ def with_parameters(x: VariableLike, *parameters: VariableLike) -> tuple[Variabl
         dtype = dtypes.host_dtype("float32")
     made = [as_variable(parameter) for parameter in parameters]
     return (x, *[cast(p, dtype) if dtypes.is_floating(p.dtype) else p for p in made])
-
-
-def split_activation(activation: ActivationLike) -> tuple[Activation | None, Callable[[Variable], Variable]]:
-    """Return the activation that a kernel takes, or None, and a function to call on its result."""
-    fused = activation_of(activation)
-    if activation is None or fused is not None:
-        return fused, lambda y: y
-    if not callable(activation):
-        raise TypeError(f"activation={activation!r}: expected a function of a Variable, or None")
-    return None, activation
 
 
 def update_running(node: FunctionNode, running: VariableLike | None, value: Array, decay: float) -> None:
