@@ -86,3 +86,14 @@ def test_a_first_convolution_by_winograds_transforms(size: int, activation: Any)
         assert (grad is None) == (not wish)
         if grad is not None:
             np.testing.assert_allclose(grad, other, rtol=1e-2, atol=1e-3 * np.abs(other).max())
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_rows_take_no_curve(inside: bool) -> None:
+    window = Window((1, 1), (1, 1), (0, 0), (1, 1))
+    shapes, shape = ((4, 3, 1, 1), (2, 4, 1, 1)), (1, 3, 2, 2)
+    problem = MLPConvolutionProblem(shape, shapes, window, np.dtype("f"), (48, 16, 8, 4), RELU)
+    assert RowsMLPConvolution.accepts(problem) is True
+    problem = problem._replace(**{"activation" if inside else "output_activation": TANH})
+    assert "relu" in str(RowsMLPConvolution.accepts(problem))
+    assert not isinstance(MLPConvolution.plan(get_backend("numpy"), problem), RowsMLPConvolution)

@@ -23,11 +23,16 @@ def compiled_tile() -> Any:
     """Return a compiled call of the loop, which can only be called from compiled code."""
     from numba import njit
 
-    from kusari_numpy.compiled.tile import add_tile
+    from kusari_numpy.compiled.tile import add_tile, add_tile_within
 
     @njit
-    def call(n: Any, a: Any, rows: Any, b: Any, runs: Any, y: Any, into: Any, bias: Any, low: Any, add: Any) -> None:
-        add_tile(n, a, rows, 0, b, 0, runs, 0, len(runs), (1, len(bias)), y, into, 0, bias, low, add)
+    def call(
+        n: Any, a: Any, rows: Any, b: Any, runs: Any, y: Any, into: Any, end: Any, bias: Any, low: Any, add: Any
+    ) -> None:
+        if end == len(bias):
+            add_tile(n, a, rows, 0, b, 0, runs, 0, len(runs), (1, len(bias)), y, into, 0, end, bias, low, add)
+        else:
+            add_tile_within(n, a, rows, 0, b, 0, runs, 0, len(runs), (1, len(bias)), y, into, 0, end, bias, low, add)
 
     return call
 
@@ -43,16 +48,18 @@ def test_a_tile_is_a_product_of_some_rows_and_columns(data: st.DataObject) -> No
     lanes = REGISTERS.bytes // dtype.itemsize
     height, width, depth = REGISTERS.rows[vectors - 1], vectors * lanes, sum(lengths)
     a, b = rng.standard_normal((height, depth)).astype(dtype), rng.standard_normal((depth, width)).astype(dtype)
-    bias, y = rng.standard_normal(width).astype(dtype), rng.standard_normal((height, width)).astype(dtype)
+    end = width - data.draw(st.integers(0, lanes - 1))
+    bias, y = rng.standard_normal(width).astype(dtype), rng.standard_normal((height, end)).astype(dtype)
     order = rng.permutation(height)
     begins = np.cumsum([0, *lengths[:-1]])
     segments = np.array([[begin, begin * width, length] for begin, length in zip(begins, lengths, strict=True)])
     floor, add = data.draw(st.sampled_from([-np.inf, 0.0])), data.draw(st.booleans())
     expected = y.copy()
-    expected[order] = np.maximum((y[order] if add else bias) + a.astype("d") @ b.astype("d"), floor)
-    sources, into = np.arange(height) * depth, order * width
+    expected[order] = np.maximum((y[order] if add else bias[:end]) + a.astype("d") @ b[:, :end].astype("d"), floor)
+    sources, into = np.arange(height) * depth, order * end
     call = compiled_tile()
-    call(vectors, a.reshape(-1), sources, b.reshape(-1), segments, y.reshape(-1), into, bias, dtype.type(floor), add)
+    low = dtype.type(floor)
+    call(vectors, a.reshape(-1), sources, b.reshape(-1), segments, y.reshape(-1), into, end, bias, low, add)
     np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
 
 
@@ -66,7 +73,7 @@ def test_nan_passes_a_floor() -> None:
     made = (1, 1, 3), 0, (0, 0, 0, width)
     filters, run = np.ones(width, "f"), np.array([[0, 0, 1]])
     shift, floor = np.zeros(width, "f"), np.float32(0)
-    convolve(x, grid, filters, run, y.reshape(-1), made, (0, 3), (0, 1), shift, floor, 48, 64)
+    convolve(x, grid, filters, run, y.reshape(-1), made, (0, 3), (0, 1), shift, floor, 48, 64, width)
     np.testing.assert_array_equal(y[:, 0], [1, np.nan, 0])
 
 

@@ -17,6 +17,7 @@ from kusari_numpy.convolution.winograd import WinogradConvolution
 from kusari_numpy.convolution.winograd_filters import BACK, THERE, windows_of
 from kusari_numpy.convolution.winograd_gradient import (
     _gradient_by_channels,
+    _gradient_by_lanes,
     _gradient_by_places,
     filter_gradient,
 )
@@ -64,19 +65,18 @@ def test_strips_and_panels_against_scipy(direction: Any, c: int, o: int, window:
 
 @pytest.mark.parametrize("window", [3, 5])
 @pytest.mark.parametrize(("c", "o"), [(64, 16), (17, 33), (130, 40)])
-def test_gradients_by_channels_and_by_places_against_the_definition(c: int, o: int, window: int) -> None:
-    from kusari_numpy.compiled.vectors import whole
-
+def test_gradients_by_channels_places_and_lanes_against_the_definition(c: int, o: int, window: int) -> None:
     x, W, _, gy, tiling = arrays(c, o, window)
-    padded, strips = whole(o, x.dtype), len(x) * tiling.down
-    by_channels = _gradient_by_channels(x, gy, tiling, padded, W.shape)
-    by_places = windows_of(_gradient_by_places(x, gy, strips, tiling, padded), W.shape)
+    made = [_gradient_by_channels(x, gy, tiling, W.shape)]
+    for by_outputs in (False, True):
+        for transformed in (_gradient_by_places, _gradient_by_lanes):
+            made.append(windows_of(transformed(x, gy, tiling, by_outputs), W.shape, by_outputs))
     edge = window // 2
     padded_x = np.pad(x.astype("d"), ((0, 0), (edge, edge), (edge, edge), (0, 0)))
     seen = np.lib.stride_tricks.sliding_window_view(padded_x, (window, window), (1, 2))
     expected = np.einsum("nijckl,nijo->ockl", seen, gy.astype("d"))
-    for made in (by_channels, by_places):
-        np.testing.assert_allclose(made, expected, atol=2e-5 * np.abs(expected).max())
+    for gW in made:
+        np.testing.assert_allclose(gW, expected, atol=2e-5 * np.abs(expected).max())
 
 
 def test_few_tiles_of_many_channels_are_shared_out_by_channels(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +86,7 @@ def test_few_tiles_of_many_channels_are_shared_out_by_channels(monkeypatch: pyte
     x, W, _, gy, tiling = arrays(160, 144, 3, (4, 4))
     monkeypatch.delattr(winograd_gradient, "_gradient_by_places")
     made = filter_gradient(x, gy, tiling, W.shape)  # 3 tiles
-    np.testing.assert_array_equal(made, _gradient_by_channels(x, gy, tiling, 144, W.shape))
+    np.testing.assert_array_equal(made, _gradient_by_channels(x, gy, tiling, W.shape))
 
 
 def test_images_of_few_tiles_go_directly() -> None:

@@ -10,6 +10,19 @@ from kusari_numpy.threads import pool
 PIECE: Final = 2**17
 """Numbers in a piece: 512 KiB of float32. Scaling so many takes a compiled loop 33 µs, and its call 1."""
 
+Range = tuple[int, int]
+"""The first, and the one after the last."""
+
+
+def ranges(count: int, parts: int) -> list[Range]:
+    """Return ranges of about equal length that make up 0 to ``count``: as many as ``parts``, or fewer items.
+
+    >>> ranges(5, 2)
+    [(0, 2), (2, 5)]
+    """
+    parts = min(count, parts)
+    return [(count * part // parts, count * (part + 1) // parts) for part in range(parts)]
+
 
 def share(work: Callable[[int, int], Any], count: int, size: int) -> None:
     """Call ``work(first, last)`` for ranges that make up 0 to ``count``, on all threads.

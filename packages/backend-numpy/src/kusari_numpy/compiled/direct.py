@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from kusari_numpy.compiled.options import jit
-from kusari_numpy.compiled.tile import add_tile
+from kusari_numpy.compiled.tile import add_tile, add_tile_within
 from kusari_numpy.compiled.vectors import REGISTERS, TALLEST, WIDEST
 
 HEIGHTS: Final = REGISTERS.rows
@@ -37,7 +37,7 @@ def places(table: Any, first: int, last: int, grid: Any) -> None:
 @jit
 def convolve(
     x: Any, source: Any, filters: Any, segments: Any, y: Any, target: Any, pixels: Any, vectors: Any, bias: Any,
-    floor: Any, block: int, group: int,
+    floor: Any, block: int, group: int, outputs: int,
 ) -> None:  # fmt: skip
     """Compute a range of output pixels, and of each a range of channels.
 
@@ -54,6 +54,7 @@ def convolve(
         floor: Nothing in y is below it.
         block: Pixels that all panels are applied to before the next ones.
         group: Rows of a panel that are applied to them at a time.
+        outputs: Channels of y; what is behind them in the last vector is not written.
     """
     lanes = REGISTERS.bytes // x.itemsize
     reach = len(filters) // len(bias)
@@ -77,11 +78,48 @@ def convolve(
                 width = min(WIDEST, vectors[1] - vector)
                 runs = panels[width]
                 for row in range(0, count, HEIGHTS[width - 1]):
-                    add_tile(
-                        width, x, rows, row, filters, vector * lanes * reach, runs, begin, end, (1, width * lanes), y,
-                        targets, vector * lanes, bias, lowest, begin > 0,
-                    )  # fmt: skip
+                    if (vector + width) * lanes <= outputs:
+                        add_tile(
+                            width, x, rows, row, filters, vector * lanes * reach, runs, begin, end, (1, width * lanes),
+                            y, targets, vector * lanes, outputs, bias, lowest, begin > 0,
+                        )  # fmt: skip
+                    else:
+                        add_tile_within(
+                            width, x, rows, row, filters, vector * lanes * reach, runs, begin, end, (1, width * lanes),
+                            y, targets, vector * lanes, outputs, bias, lowest, begin > 0,
+                        )  # fmt: skip
             begin = end
+
+
+@jit
+def convolve_groups(
+    x: Any, source: Any, inputs: int, filters: Any, segments: Any, y: Any, target: Any, outputs: int, part: Any,
+    biases: Any, floor: Any, blocks: Any,
+) -> None:  # fmt: skip
+    """Compute a range of output pixels and channels, of some groups.
+
+    Args:
+        x: As in `convolve`, like all that are not named here.
+        source: The grid of what the first group sees.
+        inputs: Channels of x that a group sees.
+        filters: (groups, panels).
+        segments: Those of a group.
+        y: Flat.
+        target: The grid of what the first group makes.
+        outputs: Channels of y that a group makes.
+        part: Pixels, vectors and groups: the first one's number, and that after the last.
+        biases: (groups, channels in whole vectors).
+        floor: Nothing in y is below it.
+        blocks: (block, group).
+    """
+    pixels, vectors, groups = part
+    for group in range(groups[0], groups[1]):
+        seen = source[0], source[1] + group * inputs, source[2]
+        made = target[0], target[1] + group * outputs, target[2]
+        convolve(
+            x, seen, filters[group], segments, y, made, pixels, vectors, biases[group], floor, blocks[0], blocks[1],
+            outputs,
+        )  # fmt: skip
 
 
 @jit

@@ -92,5 +92,5 @@ def _go_as_it_is(
         for row in range(0, count, HEIGHTS[width - 1]):
             add_tile(
                 width, x, rows, row, packed, left * length, runs, 0, len(runs), (step, width * lanes), gradient,
-                targets, left, nothing, lowest, add,
+                targets, left, len(nothing), nothing, lowest, add,
             )  # fmt: skip

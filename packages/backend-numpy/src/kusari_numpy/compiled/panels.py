@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from kusari_numpy.compiled.options import jit
-from kusari_numpy.compiled.tile import add_tile
+from kusari_numpy.compiled.tile import add_tile, add_tile_within
 from kusari_numpy.compiled.turn import turn
 from kusari_numpy.compiled.vectors import REGISTERS, TALLEST, WIDEST
 
@@ -53,6 +53,16 @@ def pack(
         for row in range(reach):
             for j in range(real, width):
                 into[row * width + j] = 0
+
+
+@jit
+def pack_groups(
+    W: Any, steps: tuple[int, int], order: Any, size: tuple[int, int], each: int, first: int, last: int, panels: Any
+) -> None:
+    """Write the panels ``first`` to ``last`` of the filters of all groups, which have ``each`` so many: (groups, …)."""
+    for number in range(first, last):
+        group, panel = number // each, number % each
+        pack(W, group * (len(W) // len(panels)), steps, order, size, panel, panel + 1, panels[group])
 
 
 @jit
@@ -112,33 +122,16 @@ def go_by(
         for column in range(left, whole, across):
             add_tile(
                 WIDEST, a, sources, row, packed, (column - left) * depth, run, 0, 1, (1, across), y, targets, column,
-                nothing, lowest, add,
+                right, nothing, lowest, add,
             )  # fmt: skip
     if whole == right:
         return
     width = -(-(right - whole) // lanes)
-    height, steps, begin = HEIGHTS[width - 1], (1, width * lanes), (whole - left) * depth
-    if whole + width * lanes == right:
-        for row in range(0, rows, height):
-            add_tile(width, a, sources, row, packed, begin, run, 0, 1, steps, y, targets, whole, nothing, lowest, add)
-    else:  # tiles are wider than y, and go by memory of their own
-        spare, inside = np.empty((TALLEST, across), a.dtype), np.arange(TALLEST) * across
-        for row in range(0, rows, height):
-            add_tile(
-                width, a, sources[row:], 0, packed, begin, run, 0, 1, steps, spare.reshape(-1), inside, 0, nothing,
-                lowest, False,
-            )  # fmt: skip
-            _take_over(spare, y, targets[row : min(row + height, rows)] + whole, right - whole, add)
-
-
-@jit
-def _take_over(spare: Any, y: Any, targets: Any, columns: int, add: bool) -> None:
-    for i in range(len(targets)):
-        for j in range(columns):
-            if add:
-                y[targets[i] + j] += spare[i, j]
-            else:
-                y[targets[i] + j] = spare[i, j]
+    steps, begin = (1, width * lanes), (whole - left) * depth
+    for row in range(0, rows, HEIGHTS[width - 1]):
+        add_tile_within(
+            width, a, sources, row, packed, begin, run, 0, 1, steps, y, targets, whole, right, nothing, lowest, add
+        )
 
 
 @jit

@@ -1,23 +1,10 @@
-"""What is done to rows of channels between products: bias, activation, sums."""
+"""What is done to rows of channels between products: an activation's gradient, sums."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from kusari_numpy.compiled.options import jit
-
-
-@jit
-def add_bias(y: Any, b: Any, rectify: bool) -> None:
-    """y (rows, O) ← y + b, or max(y + b, 0)."""
-    for row in range(y.shape[0]):
-        if rectify:
-            for o in range(y.shape[1]):
-                value = y[row, o] + b[o]
-                y[row, o] = 0 if value < 0 else value  # noqa: FURB136  # NaN stays NaN, which max() drops
-        else:
-            for o in range(y.shape[1]):
-                y[row, o] += b[o]
 
 
 @jit

@@ -62,12 +62,12 @@ def stack_forward(
             if layer == 0:
                 convolve(
                     images, seen, filters[0], segments[0], outputs[0], made, (begin, end), vectors, biases[0],
-                    floors[0], blocks[0][0], blocks[0][1],
+                    floors[0], blocks[0][0], blocks[0][1], width,
                 )  # fmt: skip
             else:
                 convolve(
                     outputs[layer - 1], source, filters[layer], segments[layer], outputs[layer], made, (begin, end),
-                    vectors, biases[layer], floors[layer], blocks[layer][0], blocks[layer][1],
+                    vectors, biases[layer], floors[layer], blocks[layer][0], blocks[layer][1], width,
                 )  # fmt: skip
             source = made
 
@@ -146,6 +146,7 @@ def _layer_back(
     convolve(
         g.reshape(-1), _grid(count, width, 0), panels, segments[layer], below.reshape(-1), _grid(count, inputs, 0),
         (0, count), (0, inputs // lanes), nothing, g.dtype.type(-np.inf), blocks[layer][0], blocks[layer][1],
+        inputs,
     )  # fmt: skip
 
 

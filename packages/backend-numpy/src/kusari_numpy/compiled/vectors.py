@@ -49,11 +49,12 @@ def whole(columns: int, dtype: Any) -> int:
 class Writer:
     """Writes instructions at the builder's place: numbers of one dtype, ``lanes`` at a time, and places in memory.
 
-    Arrays are flat; a place in them is a number of elements.
+    Arrays are flat; a place in them is a number of elements. With a ``mask`` (see `first_lanes`), nothing is read or
+    written outside of it.
     """
 
-    def __init__(self, builder: Any, number: Any, lanes: int) -> None:
-        self.builder, self.lanes = builder, lanes
+    def __init__(self, builder: Any, number: Any, lanes: int, mask: Any = None) -> None:
+        self.builder, self.lanes, self.mask = builder, lanes, mask
         self.vector = ir.VectorType(number, lanes)
         self.size = {"float": 4, "i32": 4}.get(str(number), 8)
         """Bytes of a number."""
@@ -68,11 +69,20 @@ class Writer:
 
     def load(self, base: Any, place: Any) -> Any:
         """Return the vector that begins at a place."""
-        return self.builder.load(self._address(base, place), align=self.size)
+        address = self._address(base, place)
+        if self.mask is None:
+            return self.builder.load(address, align=self.size)
+        masked = self._masked("load", self.vector, [address.type, ir.IntType(32), self.mask.type, self.vector])
+        return self.builder.call(masked, (address, ir.Constant(ir.IntType(32), self.size), self.mask, self.number(0)))
 
     def store(self, vector: Any, base: Any, place: Any) -> None:
         """Write the vector that begins at a place."""
-        self.builder.store(vector, self._address(base, place), align=self.size)
+        address = self._address(base, place)
+        if self.mask is None:
+            self.builder.store(vector, address, align=self.size)
+            return
+        masked = self._masked("store", ir.VoidType(), [self.vector, address.type, ir.IntType(32), self.mask.type])
+        self.builder.call(masked, (vector, address, ir.Constant(ir.IntType(32), self.size), self.mask))
 
     def fetch(self, base: Any, place: Any) -> None:
         """Have the line of memory that a place is in brought into the cache; the place may be none of the array's."""
@@ -104,6 +114,20 @@ class Writer:
         """Return max(x, floor); NaN stays."""
         return self.builder.select(self.builder.fcmp_ordered("<", x, floor), floor, x)
 
+    def first_lanes(self, count: Any) -> Any:
+        """Return the mask of so many lanes."""
+        lanes = ir.VectorType(count.type, self.lanes)
+        undefined, zeros = ir.Constant(lanes, ir.Undefined), ir.VectorType(ir.IntType(32), self.lanes)
+        first = self.builder.insert_element(undefined, count, ir.Constant(ir.IntType(32), 0))
+        limit = self.builder.shuffle_vector(first, undefined, ir.Constant(zeros, [0] * self.lanes))
+        return self.builder.icmp_unsigned("<", ir.Constant(lanes, list(range(self.lanes))), limit)
+
+    def _masked(self, what: str, result: Any, kinds: list[Any]) -> Any:
+        """Return LLVM's masked load or store."""
+        number = {"float": "f32", "double": "f64"}.get(str(self.vector.element), str(self.vector.element))
+        name = f"llvm.masked.{what}.v{self.lanes}{number}.p0"
+        return cgutils.get_or_insert_function(self.builder.module, ir.FunctionType(result, kinds), name)
+
     def _address(self, base: Any, place: Any) -> Any:
         return self.builder.bitcast(self.builder.gep(base, [place]), self.vector.as_pointer())
 
@@ -129,8 +153,14 @@ def lanes_of(number: Any) -> int:
 
 
 def each_vector(builder: Any, number: Any, lanes: int, count: Any, write: Callable[[Writer, Any], None]) -> None:
-    """Write a loop over whole vectors of numbers, and one over those that are left: ``write(writer, place)`` each."""
+    """Write a loop over whole vectors of numbers, and what is done to those that are left: ``write(writer, place)``.
+
+    These are done at once, by a mask; of 23 channels, seven were done one by one otherwise.
+    """
     whole = builder.mul(builder.udiv(count, count.type(lanes)), count.type(lanes))
-    for first, last, width in ((count.type(0), whole, lanes), (whole, count, 1)):
-        with cgutils.for_range_slice(builder, first, last, count.type(width)) as (place, _):
-            write(Writer(builder, number, width), place)
+    with cgutils.for_range_slice(builder, count.type(0), whole, count.type(lanes)) as (place, _):
+        write(Writer(builder, number, lanes), place)
+    left = builder.sub(count, whole)
+    with builder.if_then(builder.icmp_unsigned(">", left, count.type(0))):
+        mask = Writer(builder, number, lanes).first_lanes(left)
+        write(Writer(builder, number, lanes, mask), whole)

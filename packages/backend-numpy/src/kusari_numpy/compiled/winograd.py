@@ -13,14 +13,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from kusari_numpy.compiled.gradient import filter_gradient
 from kusari_numpy.compiled.options import inlined, jit
-from kusari_numpy.compiled.tile import add_tile
+from kusari_numpy.compiled.tile import add_tile, add_tile_within
 from kusari_numpy.compiled.transform import Matrix, both_sides
 from kusari_numpy.compiled.vectors import REGISTERS, TALLEST, WIDEST
 
 PLACES: Final = 36
 """In a patch."""
+TILES: Final = 96
+"""Whose products make a gradient at a time: a panel of them stays in the L1 cache."""
 
 BT: Final = (
     (4, 0, -5, 0, 1, 0), (0, -4, -4, 1, 1, 0), (0, 4, -4, -1, 1, 0), (0, -2, -1, 2, 1, 0), (0, 2, -1, -2, 1, 0),
@@ -154,14 +155,11 @@ def from_products(
 
 @jit
 def gradient_to_patches(
-    gy: Any, patches: Any, columns: int, tile: int, first: int, last: int, down: int, across: int, offset: int
+    gy: Any, patches: Any, tile: int, first: int, last: int, down: int, across: int, offset: int
 ) -> None:
-    """D = A g Aᵀ for the strips ``first`` to ``last`` of gy (N, H, W, O): the transpose of `from_products`.
-
-    D has ``columns`` at each place, whole vectors; those that gy has not stay as they are.
-    """
+    """D = A g Aᵀ for the strips ``first`` to ``last`` of gy (N, H, W, O): the transpose of `from_products`."""
     height, width, channels = gy.shape[1:]
-    border, into = np.empty((tile, tile, channels), gy.dtype), (6 * columns, columns)
+    border, into = np.empty((tile, tile, channels), gy.dtype), (6 * channels, channels)
     g, cut, D = gy.reshape(-1), border.reshape(-1), patches.reshape(-1)
     for strip in range(first, last):
         n, top = strip // down, tile * (strip % down)
@@ -210,8 +208,8 @@ def multiply(patches: Any, some: tuple[int, int], U: Any, begin: int, products: 
             start = place * U.shape[1] + (begin + column) * height
             for row in range(0, tiles, REGISTERS.rows[width - 1]):
                 add_tile(
-                    width, V, rows, row, filters, start, whole, 0, 1, (1, width * lanes), M, targets, column, nothing,
-                    lowest, add,
+                    width, V, rows, row, filters, start, whole, 0, 1, (1, width * lanes), M, targets, column, outputs,
+                    nothing, lowest, add,
                 )  # fmt: skip
 
 
@@ -235,69 +233,84 @@ def convolve_strips(
 
 @jit
 def gradient_strips(
-    image: Any, gy: Any, gU: Any, patches: Any, gradients: Any, strips: tuple[int, int], step: int, tile: int,
-    down: int, across: int, pad: tuple[int, int], outputs: int, at_once: int, packed: Any, turned: Any,
+    image: Any, gy: Any, gU: Any, patches: Any, gradients: Any, by_outputs: bool,
+    strips: tuple[int, int], step: int, tile: int, down: int, across: int, pad: tuple[int, int], packed: Any,
 ) -> None:  # fmt: skip
-    """gU = Vᵀ (A g Aᵀ) over the strips from ``strips[0]`` to ``strips[1]``, ``step`` at a time; untouched by none.
+    """gU = (A g Aᵀ)ᵀ V over the strips from ``strips[0]`` to ``strips[1]``, ``step`` at a time; untouched by none.
 
-    Patches and gradients are scratch memory for the tiles of so many; packed and turned as in `add_gradient`.
+    Without ``by_outputs``: its transpose. Patches and gradients are scratch memory for the tiles of so many; packed as
+    in `add_gradient`.
     """
+    channels, real = (0, image.shape[3]), (0, gy.shape[3])
     for first in range(strips[0], strips[1], step):
         last = min(first + step, strips[1])
         count = (last - first) * across
         to_patches(image, patches, tile, first, last, down, across, pad, 0)
-        gradient_to_patches(gy, gradients, outputs, tile, first, last, down, across, 0)
-        add_gradient(
-            patches[:count],
-            0,
-            gradients[:count],
-            0,
-            gU,
-            outputs,
-            (0, PLACES),
-            first > strips[0],
-            at_once,
-            packed,
-            turned,
-        )
+        gradient_to_patches(gy, gradients, tile, first, last, down, across, 0)
+        V, D, add = patches[:count], gradients[:count], first > strips[0]
+        if by_outputs:
+            add_gradient(D, real, V, channels, gU, (0, PLACES), add, packed)
+        else:
+            add_gradient(V, channels, D, real, gU, (0, PLACES), add, packed)
 
 
 @jit
 def add_gradient(
-    patches: Any, begin: int, gradients: Any, left: int, gU: Any, outputs: int, part: tuple[int, int], add: bool,
-    at_once: int, packed: Any, turned: Any,
+    a: Any, rows: tuple[int, int], b: Any, columns: tuple[int, int], gU: Any, part: tuple[int, int], add: bool,
+    packed: Any,
 ) -> None:  # fmt: skip
-    """gU ← Vᵀ D, or gU + Vᵀ D, at some places; each is a row of gU, (C, O) and a little more.
+    """gU ← aᵀ b, or gU + aᵀ b, at some places; each is a row of gU: (rows, columns) and a little more.
 
     Args:
-        patches: V.
-        begin: The first channel of V that gU has.
-        gradients: D.
-        left: The first channel of D that gU has.
+        a: V or D.
+        rows: The first of its channels, and the one after the last.
+        b: The other one.
+        columns: Likewise.
         gU: The sums.
-        outputs: So many columns has gU, whole vectors.
         part: The first place and the one after the last.
         add: Keep what gU holds.
-        at_once: Tiles that go by before the next ones.
-        packed: Scratch memory for so many of D, as in `kusari_numpy.compiled.gradient.filter_gradient`.
-        turned: Scratch memory for so many of V.
+        packed: Scratch memory for `TILES` of a, with a vector between them, and for a panel of b: as they lie, each
+            tile is on another page of memory.
     """
-    tiles, lanes = len(patches), REGISTERS.bytes // patches.itemsize
-    channels = (gU.shape[1] - lanes) // outputs
-    pitch, columns = (patches.shape[1] - lanes) // PLACES, (gradients.shape[1] - lanes) // PLACES
-    rows, targets = np.empty(channels + TALLEST, np.int64), np.empty(channels + TALLEST, np.int64)
-    V, D, total = patches.reshape(-1), gradients.reshape(-1), gU.reshape(-1)
-    steps = (patches.shape[1], gradients.shape[1])
-    lines = np.empty((-(-tiles // at_once), 3), np.int64)
+    lanes = REGISTERS.bytes // a.itemsize
+    across, height, width = WIDEST * lanes, rows[1] - rows[0], columns[1] - columns[0]
+    of_a, of_b = packed[0], packed[1]
+    order = np.minimum(np.arange(height + TALLEST), height - 1)
+    whole, nothing, lowest = np.zeros((1, 3), np.int64), np.zeros(across, a.dtype), a.dtype.type(-np.inf)
+    total = gU.reshape(-1)
     for place in range(part[0], part[1]):
-        for row in range(len(rows)):
-            at = min(row, channels - 1)
-            rows[row], targets[row] = place * pitch + begin + at, place * gU.shape[1] + at * outputs
-        for line in range(len(lines)):
-            tile = line * at_once
-            lines[line, 0], lines[line, 1] = tile * steps[0], place * columns + left + tile * steps[1]
-            lines[line, 2] = min(at_once, tiles - tile)
-        filter_gradient(V, rows, channels, D, lines, steps, total, targets, outputs, 1, add, packed, turned)
+        for tile in range(0, len(a), TILES):
+            count = min(TILES, len(a) - tile)
+            whole[0, 2] = count
+            _pack_place(a[tile : tile + count], place, rows[0], height, height + lanes, of_a)
+            for column in range(0, width, across):
+                real = min(across, width - column)
+                vectors = -(-real // lanes)
+                step = vectors * lanes
+                _pack_place(b[tile : tile + count], place, columns[0] + column, real, step, of_b)
+                into = place * gU.shape[1] + order * width + column
+                for row in range(0, height, REGISTERS.rows[vectors - 1]):
+                    if real == step:
+                        add_tile(
+                            vectors, of_a, order, row, of_b, 0, whole, 0, 1, (height + lanes, step), total, into, 0,
+                            real, nothing, lowest, add or tile > 0,
+                        )  # fmt: skip
+                    else:
+                        add_tile_within(
+                            vectors, of_a, order, row, of_b, 0, whole, 0, 1, (height + lanes, step), total, into, 0,
+                            real, nothing, lowest, add or tile > 0,
+                        )  # fmt: skip
+
+
+@inlined
+def _pack_place(tiles: Any, place: int, begin: int, channels: int, step: int, packed: Any) -> None:
+    """Copy some channels of one place of each tile, ``step`` numbers from one to the next."""
+    lanes = REGISTERS.bytes // tiles.itemsize
+    pitch, flat = (tiles.shape[1] - lanes) // PLACES, tiles.reshape(-1)
+    for tile in range(len(tiles)):
+        source, into = np.uint64(tile * tiles.shape[1] + place * pitch + begin), np.uint64(tile * step)
+        for channel in range(np.uint64(channels)):
+            packed[into + channel] = flat[source + channel]
 
 
 @jit
@@ -325,14 +338,14 @@ def transform_filters(windows: Any, U: Any, window: int, outputs: int, first: in
 
 
 @jit
-def filters_from_patches(gU: Any, outputs: int, windows: Any, window: int, first: int, last: int) -> None:
-    """gw = Gᵀ gU G for the rows ``first`` to ``last`` of windows; gU has ``outputs`` columns."""
+def filters_from_patches(gU: Any, windows: Any, window: int, first: int, last: int) -> None:
+    """gw = Gᵀ gU G for the rows ``first`` to ``last`` of windows (rows, columns, taps), with any strides."""
     count = windows.shape[1]
     taps = np.empty((window * window, count), gU.dtype)
     flat, U, nothing = taps.reshape(-1), gU.reshape(-1), gU.dtype.type(0)
     place = gU.shape[1]
     for row in range(first, last):
-        at, out, into = row * outputs, (6 * place, place), (window * count, count)
+        at, out, into = row * count, (6 * place, place), (window * count, count)
         if window == 3:
             _to_filter_gradient_3(U, at, out, flat, 0, into, count, flat, nothing)
         else:
@@ -370,14 +383,14 @@ def row_length_of(numbers: int, like: Any) -> int:
 
 @jit
 def gradient_block(
-    patches: Any, begin: int, gradients: Any, left: int, U: Any, windows: Any, window: int, outputs: int,
-    at_once: int, packed: Any, turned: Any,
+    a: Any, first: int, b: Any, begin: int, U: Any, windows: Any, window: int, packed: Any
 ) -> None:  # fmt: skip
-    """Compute windows = Gᵀ (Vᵀ D) G of the channels of V from ``begin`` on, and those of D from ``left`` on.
+    """Compute windows = Gᵀ (aᵀ b) G of the channels of a from ``first`` on, and those of b from ``begin`` on.
 
-    ``outputs``: So many of D's, in whole vectors. U is scratch memory for the products.
+    U is scratch memory for the products; see `add_gradient`.
     """
-    length = row_length_of(len(windows) * outputs, U)
+    height, width, _ = windows.shape
+    length = row_length_of(height * width, U)
     gU = U.reshape(-1)[: PLACES * length].reshape(PLACES, length)
-    add_gradient(patches, begin, gradients, left, gU, outputs, (0, PLACES), False, at_once, packed, turned)
-    filters_from_patches(gU, outputs, windows, window, 0, len(windows))
+    add_gradient(a, (first, first + height), b, (begin, begin + width), gU, (0, PLACES), False, packed)
+    filters_from_patches(gU, windows, window, 0, height)

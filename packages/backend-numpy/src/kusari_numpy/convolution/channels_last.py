@@ -59,6 +59,11 @@ def channels_last(x: HostArray) -> HostArray:
     return view.reshape(n, *_three(tuple(spatial)), c)
 
 
+def flat_images(images: HostArray) -> HostArray:
+    """Return dense images (N, …) as (N, numbers)."""
+    return images.reshape(len(images), -1)
+
+
 def _copy(x: HostArray) -> HostArray:
     """Return a channels-last copy of channels-first memory."""
     n, c, *spatial = x.shape

@@ -12,9 +12,15 @@ import numpy as np
 from kusari.backend import Backend
 from kusari.kernels.activation import RELU
 from kusari.kernels.conv import Convolution, ConvolutionProblem
-from kusari_numpy.convolution.channels_last import Geometry, HostArray, channels_first_view, channels_last
+from kusari_numpy.convolution.channels_last import (
+    Geometry,
+    HostArray,
+    channels_first_view,
+    channels_last,
+    flat_images,
+)
 from kusari_numpy.convolution.direct import DirectConvolution, sum_pixels
-from kusari_numpy.convolution.epilogue import Epilogue
+from kusari_numpy.convolution.epilogue import activate
 from kusari_numpy.convolution.gradient import LANES
 from kusari_numpy.convolution.passes import Passes, Three
 from kusari_numpy.convolution.places import Grid, source, tap_numbers, tap_places, target
@@ -46,8 +52,7 @@ class DepthwiseConvolution(Convolution):
         """Return y (N, C, *out)."""
         activation = self.problem.activation
         y = self._convolve(x, self._there, self.geometry.out, W, b, activation == RELU)
-        if activation is not None and activation != RELU:
-            Epilogue(self.backend, None, activation)(y.reshape(-1, len(W)))
+        activate(self.backend, y, activation)
         return channels_first_view(y, self.problem.out_shape)
 
     def grad_input(self, W: HostArray, gy: HostArray) -> HostArray:  # type: ignore[override]
@@ -60,7 +65,7 @@ class DepthwiseConvolution(Convolution):
         from kusari_numpy.compiled.depthwise import add_gradient
 
         channels, boxes = self.problem.groups, self._there
-        images, g = _flat(channels_last(x)), _flat(channels_last(gy))
+        images, g = flat_images(channels_last(x)), flat_images(channels_last(gy))
         totals, zero = np.zeros((LANES, self.geometry.taps * channels), gy.dtype), np.zeros(channels, gy.dtype)
         parts = _parts(g[0].size)
         count = len(images) * parts
@@ -79,13 +84,13 @@ class DepthwiseConvolution(Convolution):
 
     @cached_property
     def _there(self) -> Boxes:
-        geometry = self.geometry
-        return Boxes.of(Passes.forward(geometry).inside(geometry.size), geometry, geometry.out, self.problem.groups)
+        geometry, channels = self.geometry, self.problem.groups
+        return Boxes.of(Passes.forward(geometry).inside(geometry.size), geometry, geometry.out, channels, channels)
 
     @cached_property
     def _back(self) -> Boxes:
-        geometry = self.geometry
-        return Boxes.of(Passes.backward(geometry).inside(geometry.out), geometry, geometry.size, self.problem.groups)
+        geometry, channels = self.geometry, self.problem.groups
+        return Boxes.of(Passes.backward(geometry).inside(geometry.out), geometry, geometry.size, channels, channels)
 
     def _convolve(
         self, x: HostArray, boxes: Boxes, size: Three, W: HostArray, b: HostArray | None, rectify: bool
@@ -97,7 +102,7 @@ class DepthwiseConvolution(Convolution):
         bias = np.zeros(len(W), x.dtype) if b is None else np.ascontiguousarray(b)
         floor = x.dtype.type(0 if rectify else -math.inf)
         filters = np.ascontiguousarray(W.reshape(len(W), -1).T).reshape(-1)
-        images, results = _flat(channels_last(x)), _flat(y)
+        images, results = flat_images(channels_last(x)), flat_images(y)
         parts = _parts(results[0].size)
 
         def work(first: int, last: int) -> None:
@@ -126,10 +131,10 @@ class Boxes(NamedTuple):
     """Whether every pixel is in a box; the others are 0."""
 
     @classmethod
-    def of(cls, passes: Passes, geometry: Geometry, size: Three, channels: int) -> Boxes:
-        """Return the boxes of passes without a border that compute images of a size."""
+    def of(cls, passes: Passes, geometry: Geometry, size: Three, seen: int, made: int) -> Boxes:
+        """Return the boxes of passes without a border that compute images of a size, of so many channels."""
         boxes = passes.passes
-        x, y = (1, *passes.bordered, channels), (1, *size, channels)
+        x, y = (1, *passes.bordered, seen), (1, *size, made)
         taps = [tap_places(box, x) for box in boxes]
         ends = np.cumsum([0, *map(len, taps)])
         sizes = np.array([box.grid for box in boxes], np.int64).reshape(-1, 3)
@@ -140,7 +145,7 @@ class Boxes(NamedTuple):
             _first_and_pitches([target(box, y) for box in boxes], order),
             np.stack([ends[:-1], ends[1:]], axis=1),
             np.array(list(itertools.chain(*taps)), np.int64),
-            np.concatenate([np.empty(0, np.int64), *(tap_numbers(box, geometry) for box in boxes)]) * channels,
+            np.concatenate([np.empty(0, np.int64), *(tap_numbers(box, geometry) for box in boxes)]) * made,
             passes.complete,
         )
 
@@ -149,10 +154,6 @@ def _first_and_pitches(grids: list[Grid], order: HostArray) -> HostArray:
     firsts = np.array([origin for _, origin, _ in grids], np.int64).reshape(-1, 1)
     pitches = np.array([pitches[1:] for _, _, pitches in grids], np.int64).reshape(-1, 3)
     return np.concatenate([firsts, np.take_along_axis(pitches, order, 1)], axis=1)
-
-
-def _flat(images: HostArray) -> HostArray:
-    return images.reshape(len(images), -1)
 
 
 def _parts(numbers: int) -> int:

@@ -11,9 +11,10 @@ import numpy as np
 from kusari.backend import Backend
 from kusari.kernels.activation import RELU
 from kusari.kernels.conv import Convolution, ConvolutionProblem
-from kusari_numpy.convolution.channels_last import Geometry, HostArray, channels_first_view, channels_last, transposed
-from kusari_numpy.convolution.epilogue import Epilogue
+from kusari_numpy.convolution.channels_last import Geometry, HostArray, channels_first_view, channels_last
+from kusari_numpy.convolution.epilogue import activate
 from kusari_numpy.convolution.gradient import FilterGradient
+from kusari_numpy.convolution.gradient_by_outputs import GradientByOutputs, is_by_outputs
 from kusari_numpy.convolution.passes import Passes
 from kusari_numpy.convolution.places import tap_order
 from kusari_numpy.convolution.sweep import Sweep
@@ -54,8 +55,7 @@ class DirectConvolution(Convolution):
         """Return y (N, O, *out)."""
         activation = self.problem.activation
         y = self._sweep_there(enclose(x, self.there), self.filters_there(W), b, activation == RELU)
-        if activation is not None and activation != RELU:
-            Epilogue(self.backend, None, activation)(y.reshape(-1, y.shape[-1]))
+        activate(self.backend, y, activation)
         return channels_first_view(y, self.problem.out_shape)
 
     def grad_input(self, W: HostArray, gy: HostArray) -> HostArray:  # type: ignore[override]
@@ -65,8 +65,7 @@ class DirectConvolution(Convolution):
 
     def grad_weight(self, x: HostArray, gy: HostArray) -> HostArray:  # type: ignore[override]
         """Return the gradient of W."""
-        gradient = self._filter_gradient(enclose(x, self.there), channels_last(gy))
-        return transposed(gradient).reshape(self.problem.W)
+        return self._filter_gradient(enclose(x, self.there), channels_last(gy))
 
     @cached_property
     def _sweep_there(self) -> Sweep:
@@ -77,32 +76,32 @@ class DirectConvolution(Convolution):
         return Sweep(self.problem, self.back, self.problem.W[0], self.problem.x[1], self.geometry.size)
 
     @cached_property
-    def _filter_gradient(self) -> FilterGradient:
-        return FilterGradient(self.problem, self.there, self.geometry.out)
+    def _filter_gradient(self) -> FilterGradient | GradientByOutputs:
+        kind = GradientByOutputs if is_by_outputs(self.problem, self.there) else FilterGradient
+        return kind(self.problem, self.there, self.geometry.out)
 
     def grad_bias(self, gy: HostArray) -> HostArray:  # type: ignore[override]
         """Return the gradient of b."""
         return sum_pixels(channels_last(gy))
 
-    def filters_there(self, W: HostArray) -> list[list[HostArray]]:
-        """Return the panels for forward, of each pass those of each group."""
+    def filters_there(self, W: HostArray) -> list[HostArray]:
+        """Return the panels for forward, (groups, numbers) for each pass."""
         # Packed the same way whether they are for once or kept: a filter that changes at every step is packed for it.
-        made: list[list[HostArray]] = self.backend.derived(
-            W, ("there", self.problem.groups), self._pack_there, self._pack_there
-        )
+        key = ("there", self.problem.groups)
+        made: list[HostArray] = self.backend.derived(W, key, self._pack_there, self._pack_there)
         return made
 
-    def filters_back(self, W: HostArray) -> list[list[HostArray]]:
-        """Return the panels for backward, of each pass those of each group."""
+    def filters_back(self, W: HostArray) -> list[HostArray]:
+        """Return the panels for backward, likewise."""
         key = ("back", self.problem.groups, self.geometry.window, self.geometry.size)
-        made: list[list[HostArray]] = self.backend.derived(W, key, self._pack_back, self._pack_back)
+        made: list[HostArray] = self.backend.derived(W, key, self._pack_back, self._pack_back)
         return made
 
-    def _pack_there(self, W: HostArray) -> list[list[HostArray]]:
+    def _pack_there(self, W: HostArray) -> list[HostArray]:
         outputs, inputs, taps = self._filters(W)
         return self._packed(W, self.there, (inputs, outputs), (taps, inputs * taps))
 
-    def _pack_back(self, W: HostArray) -> list[list[HostArray]]:
+    def _pack_back(self, W: HostArray) -> list[HostArray]:
         outputs, inputs, taps = self._filters(W)
         return self._packed(W, self.back, (outputs, inputs), (inputs * taps, taps))
 
@@ -110,16 +109,10 @@ class DirectConvolution(Convolution):
         """Return (O, C, taps) of a group's filters."""
         return len(W) // self.problem.groups, W.shape[1], self.geometry.taps
 
-    def _packed(
-        self, W: HostArray, passes: Passes, size: tuple[int, int], steps: tuple[int, int]
-    ) -> list[list[HostArray]]:
-        """Return the panels of each pass and group: (in, out) channels, and the distances between them."""
-        flat, length = np.ascontiguousarray(W).reshape(-1), W.size // self.problem.groups
-        begins = range(0, W.size, length)
-        return [
-            [_pack(flat, begin, size, steps, tap_order(one, self.geometry)) for begin in begins]
-            for one in passes.passes
-        ]
+    def _packed(self, W: HostArray, passes: Passes, size: tuple[int, int], steps: tuple[int, int]) -> list[HostArray]:
+        """Return the panels of each pass: of (in, out) channels, and the distances between them in W."""
+        flat, groups = np.ascontiguousarray(W).reshape(-1), self.problem.groups
+        return [_pack(flat, groups, size, steps, tap_order(one, self.geometry)) for one in passes.passes]
 
 
 def enclose(x: HostArray, passes: Passes) -> HostArray:
@@ -138,16 +131,16 @@ def enclose(x: HostArray, passes: Passes) -> HostArray:
     return bordered
 
 
-def _pack(W: HostArray, begin: int, size: tuple[int, int], steps: tuple[int, int], order: HostArray) -> HostArray:
-    """Return the panels that a pass needs of a group's filters; see `kusari_numpy.compiled.panels.pack`."""
-    from kusari_numpy.compiled.panels import pack
+def _pack(W: HostArray, groups: int, size: tuple[int, int], steps: tuple[int, int], order: HostArray) -> HostArray:
+    """Return the panels (groups, numbers) that a pass needs of filters; see `kusari_numpy.compiled.panels.pack`."""
+    from kusari_numpy.compiled.panels import pack_groups
     from kusari_numpy.compiled.vectors import WIDEST, whole
 
     inputs, outputs = size
     padded = whole(outputs, W.dtype)
-    packed = aligned_empty((int((order >= 0).sum()) * inputs * padded,), W.dtype)
+    packed = aligned_empty((groups, int((order >= 0).sum()) * inputs * padded), W.dtype)
     panels = -(-padded // whole(1, W.dtype) // WIDEST)
-    share(lambda a, b: pack(W, begin, steps, order, size, a, b, packed), panels, len(packed) // panels)
+    share(lambda a, b: pack_groups(W, steps, order, size, panels, a, b, packed), groups * panels, packed.size // panels)
     return packed
 
 

@@ -1,8 +1,8 @@
-"""What a convolution does to its output while it is in cache: add the bias, apply the activation."""
+"""What a convolution does to its output behind the loops, which add the bias and apply ReLU themselves."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -12,25 +12,8 @@ from kusari.kernels.activation import RELU, Activation
 HostArray = np.ndarray[Any, Any]
 
 
-class Epilogue(NamedTuple):
-    """Bias and activation for rows (pixels, O) of output."""
-
-    backend: Backend
-    bias: HostArray | None
-    activation: Activation | None
-
-    @classmethod
-    def of(cls, backend: Backend, bias: HostArray | None, activation: Activation | None) -> Epilogue | None:
-        """Return what there is to do; None: nothing."""
-        return None if bias is None and activation is None else cls(backend, bias, activation)
-
-    def __call__(self, rows: HostArray) -> None:
-        """Change ``rows`` in place."""
-        from kusari_numpy.compiled.rows import add_bias
-
-        rectify = self.activation == RELU
-        if self.bias is not None:
-            add_bias(rows, self.bias, rectify)
-        if self.activation is not None and not (rectify and self.bias is not None):
-            activated: Any = self.activation.apply(self.backend, rows)
-            rows[...] = activated
+def activate(backend: Backend, y: HostArray, activation: Activation | None) -> None:
+    """Apply an activation that the loops do not have, all but ReLU, in place."""
+    if activation is not None and activation != RELU:
+        activated: Any = activation.apply(backend, y)
+        y[...] = activated

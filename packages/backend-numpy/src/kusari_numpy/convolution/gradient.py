@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from kusari.kernels.conv import ConvolutionProblem
-from kusari_numpy.convolution.channels_last import HostArray
+from kusari_numpy.convolution.channels_last import HostArray, transposed
 from kusari_numpy.convolution.passes import Passes, Three
 from kusari_numpy.convolution.places import filter_places, pixel_runs, source
 from kusari_numpy.threads import pool
@@ -40,7 +40,7 @@ class FilterGradient:
     def __init__(self, problem: ConvolutionProblem, passes: Passes, size: Three) -> None:
         from kusari_numpy.compiled.vectors import TALLEST, whole
 
-        self.groups, self.dtype, one = problem.groups, problem.dtype, passes.passes[0]
+        self.shape, self.groups, self.dtype, one = problem.W, problem.groups, problem.dtype, passes.passes[0]
         self.inputs, self.outputs = problem.x[1] // self.groups, problem.W[0] // self.groups
         self.padded = whole(self.outputs, self.dtype)
         seen, gy = (problem.x[0], *passes.bordered, problem.x[1]), (problem.x[0], *size, problem.W[0])
@@ -58,7 +58,7 @@ class FilterGradient:
             self.parts.append(Part(tables[0], tables[1], columns))
 
     def __call__(self, images: HostArray, gy: HostArray) -> HostArray:
-        """Return (groups, C · taps, O) from bordered images and gy (N, *out, O)."""
+        """Return the gradient, of W's shape, from bordered images and gy (N, *out, O)."""
         from kusari_numpy.compiled.gradient import filter_gradient
         from kusari_numpy.compiled.vectors import TALLEST
 
@@ -81,7 +81,7 @@ class FilterGradient:
 
         pool().run(work, self.lanes * len(self.parts))
         summed = gradient[0] if self.lanes == 1 else gradient.sum(axis=0)
-        return np.ascontiguousarray(summed[..., : self.outputs])
+        return transposed(np.ascontiguousarray(summed[..., : self.outputs])).reshape(self.shape)
 
 
 def _cuts(rows: int, outputs: int, parts: int, dtype: np.dtype[Any]) -> list[tuple[slice, tuple[int, int]]]:

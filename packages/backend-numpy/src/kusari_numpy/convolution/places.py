@@ -21,12 +21,6 @@ def grid_of_rows(count: int, length: int, origin: int = 0) -> Grid:
     return (1, 1, count), origin, (0, 0, 0, length)
 
 
-def shifted(grid: Grid, distance: int) -> Grid:
-    """Return a grid that begins so much later."""
-    size, origin, pitches = grid
-    return size, origin + distance, pitches
-
-
 def _pitches(shape: tuple[int, ...]) -> tuple[int, int, int, int]:
     """Return the distances from one image, plane, line, pixel to the next in (N, D, H, W, C)."""
     _, d, h, w, c = shape

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from kusari.kernels.conv import ConvolutionProblem
 from kusari_numpy.convolution.channels_last import HostArray
 from kusari_numpy.convolution.passes import Pass, Passes, Three
-from kusari_numpy.convolution.places import segments, shifted, source, target
+from kusari_numpy.convolution.places import segments, source, target
+from kusari_numpy.pieces import Range, ranges
 from kusari_numpy.threads import pool
 from kusari_numpy.workspace import aligned_empty, aligned_zeros
 
@@ -26,6 +27,15 @@ HELD: Final = 2**17
 """Numbers of a panel of filters that stay in cache meanwhile: 512 KiB of float32."""
 
 
+class Part(NamedTuple):
+    """A piece of work on a pass."""
+
+    pixels: Range
+    vectors: Range
+    """Of a group's channels."""
+    groups: Range
+
+
 class Sweep:
     """The passes that make one image of another: what of them does not depend on numbers."""
 
@@ -35,27 +45,24 @@ class Sweep:
         self.groups, self.dtype, self.complete = problem.groups, problem.dtype, passes.complete
         self.inputs, self.outputs = inputs // self.groups, outputs // self.groups
         self.padded = whole(self.outputs, self.dtype)
-        # A group's last vector may reach into the next group, which is computed later, or out of the last one.
-        spare = self.padded - self.outputs
-        seen, self.y = (problem.x[0], *passes.bordered, inputs), (problem.x[0], *size, outputs + spare)
+        seen, self.y = (problem.x[0], *passes.bordered, inputs), (problem.x[0], *size, outputs)
         self.grids = [
             (source(one, passes, seen), segments(one, seen, self.groups), target(one, self.y)) for one in passes.passes
         ]
         self.blocking = blocks(inputs, self.dtype)
-        self.pieces = [self._pieces(one) for one in passes.passes]
+        self.parts = [self._parts(one) for one in passes.passes]
 
-    def _pieces(self, one: Pass) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    def _parts(self, one: Pass) -> list[Part]:
         from kusari_numpy.compiled.vectors import whole
 
         pixels, vectors = self.y[0] * math.prod(one.grid), self.padded // whole(1, self.dtype)
-        apart = self.groups == 1 or self.padded == self.outputs  # else groups overlap, and one thread has them in turn
         filters = len(list(one.taps)) * self.inputs * self.padded * self.groups
-        return _pieces(pixels, vectors, filters, apart)
+        return _cut(pixels, vectors, filters, self.groups)
 
     def __call__(
-        self, images: HostArray, filters: list[list[HostArray]], bias: HostArray | None = None, rectify: bool = False
+        self, images: HostArray, filters: list[HostArray], bias: HostArray | None = None, rectify: bool = False
     ) -> HostArray:
-        """Return (N, *size, O) of bordered images (N, D, H, W, C)."""
+        """Return (N, *size, O) of bordered images (N, D, H, W, C); ``filters``: (groups, panels) for each pass."""
         y = (aligned_empty if self.complete else aligned_zeros)(self.y, self.dtype)
         shifts = np.zeros((self.groups, self.padded), self.dtype)
         if bias is not None:
@@ -63,23 +70,22 @@ class Sweep:
         floor = self.dtype.type(0 if rectify else -math.inf)
         for number, panels in enumerate(filters):
             self._pass(number, images.reshape(-1), panels, y.reshape(-1), shifts, floor)
-        channels = self.groups * self.outputs
-        return y if y.shape[-1] == channels else np.ascontiguousarray(y[..., :channels])
+        return y
 
-    def _pass(
-        self, number: int, x: HostArray, panels: list[HostArray], y: HostArray, shifts: HostArray, floor: Any
-    ) -> None:
-        from kusari_numpy.compiled.direct import convolve
+    def _pass(self, number: int, x: HostArray, panels: HostArray, y: HostArray, shifts: HostArray, floor: Any) -> None:
+        from kusari_numpy.compiled.direct import convolve_groups
 
-        (seen, runs, into), pieces = self.grids[number], self.pieces[number]
+        (seen, runs, into), parts, (inputs, outputs) = (
+            self.grids[number],
+            self.parts[number],
+            (self.inputs, self.outputs),
+        )
 
         def work(piece: int) -> None:
-            pixels, vectors = pieces[piece]
-            for group, packed in enumerate(panels):
-                of_x, of_y = shifted(seen, group * self.inputs), shifted(into, group * self.outputs)
-                convolve(x, of_x, packed, runs, y, of_y, pixels, vectors, shifts[group], floor, *self.blocking)
+            of_y = y, into, outputs, parts[piece]
+            convolve_groups(x, seen, inputs, panels, runs, *of_y, shifts, floor, self.blocking)
 
-        pool().run(work, len(pieces))
+        pool().run(work, len(parts))
 
 
 def blocks(channels: int, dtype: Any) -> tuple[int, int]:
@@ -90,14 +96,15 @@ def blocks(channels: int, dtype: Any) -> tuple[int, int]:
     return pixels, HELD // whole(1, dtype) // WIDEST
 
 
-def _pieces(pixels: int, vectors: int, filters: int, apart: bool) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """Return ranges of pixels and of vectors of channels: a few at least, so that threads have something to share."""
+def _cut(pixels: int, vectors: int, filters: int, groups: int) -> list[Part]:
+    """Return the parts of a pass: a few at least, so that threads have something to share."""
     from kusari_numpy.compiled.vectors import WIDEST
 
-    per_piece = max(PIXELS, PIECE // max(1, filters))
-    count = -(-pixels // per_piece)
-    panels = -(-vectors // WIDEST)
-    parts = 1 if count >= FEWEST or not apart else min(panels, -(-FEWEST // count))
-    edges = [min(vectors, panels * part // parts * WIDEST) for part in range(parts + 1)]
-    ranges = [(pixels * piece // count, pixels * (piece + 1) // count) for piece in range(count)]
-    return [(some, (edges[part], edges[part + 1])) for part in range(parts) for some in ranges]
+    count = -(-pixels // max(PIXELS, PIECE // max(1, filters)))
+    some = ranges(pixels, count)
+    wanted = 1 if count >= FEWEST else -(-FEWEST // count)
+    if groups > 1:
+        return [Part(one, (0, vectors), part) for part in ranges(groups, wanted) for one in some]
+    panels = ranges(-(-vectors // WIDEST), wanted)
+    whole = [(first * WIDEST, min(vectors, last * WIDEST)) for first, last in panels]
+    return [Part(one, part, (0, 1)) for part in whole for one in some]

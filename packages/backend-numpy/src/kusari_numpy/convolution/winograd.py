@@ -13,7 +13,7 @@ from kusari.kernels.conv import Convolution, ConvolutionProblem
 from kusari_numpy.compiled_available import compiled_available
 from kusari_numpy.convolution.channels_last import HostArray, channels_first_view, channels_last
 from kusari_numpy.convolution.direct import sum_pixels
-from kusari_numpy.convolution.epilogue import Epilogue
+from kusari_numpy.convolution.epilogue import activate
 from kusari_numpy.convolution.winograd_filters import BACK, THERE, Direction
 from kusari_numpy.convolution.winograd_gradient import filter_gradient
 from kusari_numpy.convolution.winograd_sweep import Tiling, are_few, convolve, convolve_by_panels
@@ -66,8 +66,7 @@ class WinogradConvolution(Convolution):
         """Return y (N, O, H, W)."""
         activation, out = self.problem.activation, self.problem.out_shape
         y = self._convolve(x, W, THERE, (b, W.shape[0]), self._tiling, out, activation == RELU)
-        if activation is not None and activation != RELU:
-            Epilogue(self.backend, None, activation)(y.reshape(-1, y.shape[-1]))
+        activate(self.backend, y, activation)
         return channels_first_view(y, out)
 
     def grad_input(self, W: HostArray, gy: HostArray) -> HostArray:  # type: ignore[override]

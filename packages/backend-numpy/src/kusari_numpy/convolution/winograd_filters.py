@@ -74,13 +74,13 @@ def block_of_filters(outputs: int, dtype: np.dtype[Any]) -> HostArray:
     return workspace("block", (PLACES, row_length(CHANNELS * whole(outputs, dtype), dtype)), dtype)
 
 
-def windows_of(gU: HostArray, shape: tuple[int, ...]) -> HostArray:
-    """Return gW (O, C, r, r) = Gᵀ gU G."""
-    from kusari_numpy.compiled.vectors import whole
+def windows_of(gU: HostArray, shape: tuple[int, ...], by_outputs: bool) -> HostArray:
+    """Return gW (O, C, r, r) = Gᵀ gU G, of gU (O, C) ``by_outputs`` or (C, O) at each place."""
     from kusari_numpy.compiled.winograd import PLACES, filters_from_patches
 
-    o, c, edge, _ = shape
     gW = aligned_empty(shape, gU.dtype)
-    windows, columns = gW.reshape(o, c, -1).swapaxes(0, 1), whole(o, gU.dtype)
-    share(lambda first, last: filters_from_patches(gU, columns, windows, edge, first, last), c, PLACES * o)
+    windows = gW.reshape(*shape[:2], -1)
+    windows = windows if by_outputs else windows.swapaxes(0, 1)
+    rows, columns, _ = windows.shape
+    share(lambda first, last: filters_from_patches(gU, windows, shape[2], first, last), rows, PLACES * columns)
     return gW

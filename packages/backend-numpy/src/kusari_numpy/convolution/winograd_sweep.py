@@ -55,15 +55,10 @@ def convolve(
 
     ``channels``: (bias, O).
     """
-    from kusari_numpy.compiled.vectors import whole
     from kusari_numpy.compiled.winograd import PLACES, convolve_strips, row_length
 
-    (bias, o), c = channels, image.shape[-1]
-    y = aligned_empty((len(image), *out, o), image.dtype)
-    shift = np.zeros(whole(o, image.dtype), image.dtype)
-    if bias is not None:
-        shift[:o] = bias
-    floor = image.dtype.type(0 if rectify else -np.inf)
+    y, shift, floor = result(image, channels, out, rectify)
+    c = image.shape[-1]
     strips, tiles = len(image) * tiling.down, tiling.across
     step = strips_at_once(strips, tiling.across, c, len(shift))
     per_task = step * max(1, strips // (step * TASKS))
@@ -76,6 +71,23 @@ def convolve(
 
     pool().run(work, -(-strips // per_task))
     return y
+
+
+def result(
+    image: HostArray, channels: tuple[HostArray | None, int], out: tuple[int, ...], rectify: bool
+) -> tuple[HostArray, HostArray, np.floating]:
+    """Return memory for (N, *out, O), the bias as whole vectors, and what no result is below.
+
+    ``channels``: (bias, O).
+    """
+    from kusari_numpy.compiled.vectors import whole
+
+    bias, o = channels
+    shift = np.zeros(whole(o, image.dtype), image.dtype)
+    if bias is not None:
+        shift[:o] = bias
+    floor = image.dtype.type(0 if rectify else -np.inf)
+    return aligned_empty((len(image), *out, o), image.dtype), shift, floor
 
 
 def are_few(tiles: int, c: int, o: int) -> bool:
@@ -102,13 +114,9 @@ def convolve_by_panels(
     from kusari_numpy.compiled.vectors import WIDEST, whole
     from kusari_numpy.compiled.winograd import PLACES, convolve_panel, row_length, to_patches
 
-    (bias, o), c = channels, image.shape[-1]
+    y, shift, floor = result(image, channels, out, rectify)
+    c, width = image.shape[-1], WIDEST * whole(1, image.dtype)
     tile, down, across, pad = tiling
-    y = aligned_empty((len(image), *out, o), image.dtype)
-    shift = np.zeros(whole(o, image.dtype), image.dtype)
-    if bias is not None:
-        shift[:o] = bias
-    floor, width = image.dtype.type(0 if rectify else -np.inf), WIDEST * whole(1, image.dtype)
     strips, tiles = len(image) * down, tiling.count(len(image))
     patches = workspace("patches", (tiles, row_length(PLACES * c, image.dtype)), image.dtype)
 

@@ -8,6 +8,7 @@ from kusari_numpy.compiled_available import compiled_available
 from kusari_numpy.convolution.depthwise import DepthwiseConvolution
 from kusari_numpy.convolution.direct import DirectConvolution
 from kusari_numpy.convolution.groups import GroupedConvolution
+from kusari_numpy.convolution.small_groups import SmallGroupsConvolution
 from kusari_numpy.convolution.stack import RowsMLPConvolution
 from kusari_numpy.convolution.unfolded import UnfoldedConvolution
 from kusari_numpy.convolution.winograd import WinogradConvolution, winograd_wanted
@@ -21,5 +22,6 @@ def register(backend: Backend) -> None:
     backend.implements(Convolution, available=compiled_available)(DirectConvolution)
     backend.implements(Convolution, available=winograd_wanted)(WinogradConvolution)
     backend.implements(Convolution, available=compiled_available)(DepthwiseConvolution)
+    backend.implements(Convolution, available=compiled_available)(SmallGroupsConvolution)
     backend.implements(MLPConvolution, available=compiled_available)(RowsMLPConvolution)
     backend.implements(MLPConvolution, available=winograd_wanted)(WinogradMLPConvolution)

@@ -1,0 +1,106 @@
+"""The gradient of filters with output channels as rows, cut into pieces of work."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import numpy as np
+
+from kusari.kernels.conv import ConvolutionProblem
+from kusari_numpy.convolution.channels_last import HostArray, transposed
+from kusari_numpy.convolution.gradient import LANES, are_close
+from kusari_numpy.convolution.passes import Passes, Three
+from kusari_numpy.convolution.places import pixel_runs, source, tap_places
+from kusari_numpy.pieces import Range, ranges
+from kusari_numpy.threads import pool
+from kusari_numpy.workspace import aligned_zeros, workspace
+
+PIXELS: Final = 96
+"""That go by for all rows of the gradient before the next ones: a panel of them stays in the L1 cache."""
+FAR: Final = 128
+"""Channels, above which pixels of an image drive each other out of the L1 cache where they lie, and are packed:
+256 to 256 channels take 2.7 ms as they lie, and 2.2 packed; 128 to 128, 3×3, 17 and 20."""
+WIDE: Final = 128
+"""Output channels, from which on the pixels of gy are packed likewise."""
+LARGEST: Final = 2**18
+"""Numbers of a gradient, which stay in cache while pixels go by: 1 MiB of float32. 256 to 512 channels, 3×3, take 1.1
+of the time of `FilterGradient`, and 64 to 256 channels 0.8."""
+SHORT: Final = 8
+"""Pixels of a line; the loops over shorter ones are begun too often."""
+TURNED: Final = 3
+"""Products of a vector that take as long as turning a number of x, which `FilterGradient` does and this does not."""
+
+Part = tuple[Range, Range]
+"""Output channels, and panels of the taps' channels."""
+
+
+class GradientByOutputs:
+    """The gradient of filters: what of it does not depend on numbers."""
+
+    def __init__(self, problem: ConvolutionProblem, passes: Passes, size: Three) -> None:
+        from kusari_numpy.compiled.vectors import WIDEST, whole
+
+        self.shape, self.groups, self.dtype, one = problem.W, problem.groups, problem.dtype, passes.passes[0]
+        self.inputs, self.outputs = problem.W[1], problem.W[0] // problem.groups
+        seen, gy = (problem.x[0], *passes.bordered, problem.x[1]), (problem.x[0], *size, problem.W[0])
+        self.taps = np.array(tap_places(one, seen))
+        self.runs, self.steps = pixel_runs(source(one, passes, seen), gy, PIXELS)
+        self.per_block = max(1, PIXELS // int(self.runs[0, 2]))
+        self.width = whole(1, self.dtype) * WIDEST
+        panels = len(self.taps) * -(-self.inputs // self.width)
+        # Lanes of images read everything once, and write the gradient four times; parts of it the other way round.
+        self.lanes = LANES if 4 * math.prod(self.shape) <= math.prod(seen) + math.prod(gy) else 1
+        self.parts = _cut(self.outputs, panels, LANES // self.lanes)
+
+    def __call__(self, images: HostArray, gy: HostArray) -> HostArray:
+        """Return the gradient, of W's shape, from bordered images and gy (N, *out, O)."""
+        from kusari_numpy.compiled.gradient_by_outputs import gradient_by_outputs
+        from kusari_numpy.compiled.vectors import WIDEST
+
+        total = aligned_zeros((self.lanes, self.groups, self.outputs, len(self.taps), self.inputs), self.dtype)
+        x, g = images.reshape(-1), gy.reshape(-1)
+        longest = int(self.runs[:, 2].max())
+        pixels = self.per_block * longest if self.inputs > FAR or longest < SHORT else 0
+
+        def work(piece: int) -> None:
+            lane, part = divmod(piece, len(self.parts))
+            of_lane = self.runs[lane * len(self.runs) // self.lanes : (lane + 1) * len(self.runs) // self.lanes]
+            packed = workspace("panel", (pixels * self.width,), self.dtype)
+            rows = self.outputs + self.width // WIDEST if pixels and self.outputs >= WIDE else 0
+            apart = workspace("rows", (pixels * rows,), self.dtype)
+            for group in range(self.groups):
+                lines = of_lane + np.array([group * self.inputs, group * self.outputs, 0])
+                into = total[lane, group].reshape(-1)
+                operands = x, self.taps, self.inputs, g, lines, self.steps, into, self.parts[part]
+                gradient_by_outputs(*operands, self.per_block, packed, apart)
+
+        pool().run(work, self.lanes * len(self.parts))
+        summed: HostArray = total[0] if self.lanes == 1 else total.sum(axis=0)
+        return transposed(summed.reshape(self.shape[0], len(self.taps), self.inputs)).reshape(self.shape)
+
+
+def is_by_outputs(problem: ConvolutionProblem, passes: Passes) -> bool:
+    """Tell whether a gradient takes less with output channels as rows: no turning, but tiles that may be less full."""
+    taps, inputs, outputs = math.prod(problem.window.size), problem.W[1], problem.W[0] // problem.groups
+    if taps * inputs * outputs > LARGEST:
+        return False
+    step = passes.passes[0].axes[2].step * problem.x[1]
+    turned = 0 if are_close(step) else TURNED * inputs * taps
+    return taps * products(outputs, inputs, problem.dtype) <= products(inputs * taps, outputs, problem.dtype) + turned
+
+
+def products(rows: int, columns: int, dtype: np.dtype[Any]) -> int:
+    """Return how many products of a vector the tiles of a matrix take for each number of the sums."""
+    from kusari_numpy.compiled.vectors import REGISTERS, WIDEST, whole
+
+    panels, rest = divmod(whole(columns, dtype) // whole(1, dtype), WIDEST)
+    widths = [WIDEST] * panels + [rest] * (rest > 0)
+    return sum(-(-rows // height) * height * width for width in widths for height in [REGISTERS.rows[width - 1]])
+
+
+def _cut(outputs: int, panels: int, parts: int) -> list[Part]:
+    """Return parts of a gradient: of its panels where there are enough, else of its rows."""
+    if panels >= parts:
+        return [((0, outputs), some) for some in ranges(panels, parts)]
+    return [(some, (0, panels)) for some in ranges(outputs, parts)]
