@@ -38,6 +38,7 @@ TEST_TOOLS = [
     "sybil>=9",
 ]
 EXAMPLE_TOOLS = ["matplotlib", "scikit-learn"]  # the demo's plot and its digits
+NVRTC = ["cupy-cuda12x>=14", "nvidia-cuda-nvrtc-cu12", "nvidia-cuda-runtime-cu12"]  # NVIDIA's compiler, and its headers
 TRITON = "triton==3.6.0"  # the release whose interpreter and code the tests have been run against
 LOWEST = [
     "numpy==2.1.*",
@@ -252,8 +253,11 @@ def docs(session: nox.Session) -> None:
 @nox.session(requires=["wheels"])
 def compile(session: nox.Session) -> None:
     """Compile every shipped GPU kernel for sm_80 and sm_90, without a GPU, and check what came out."""
-    install(session, "core", "backend-numpy", "backend-cupy", "backend-triton", requirements=[TRITON, "ml_dtypes"])
+    packages = ("core", "backend-numpy", "backend-cupy", "backend-triton")
+    install(session, *packages, requirements=[TRITON, "ml_dtypes", "hypothesis", "pytest", "sybil>=9", *NVRTC])
     session.run("python", "-m", "kusari_triton.compile_check", *session.posargs)
+    session.run("python", "-c", "from cupy.cuda import nvrtc; print('NVRTC', nvrtc.getVersion())")  # else tests skip
+    session.run("pytest", "tests/backend_cupy/test_nvrtc.py")
 
 
 @nox.session(default=False, requires=["wheels"])

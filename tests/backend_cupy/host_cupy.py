@@ -46,6 +46,7 @@ PREAMBLE = "\n".join(
         "  double b; __builtin_memcpy(&b, &a, 8); return b; }",
         "static inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b) {",
         "  return (unsigned long long)((unsigned __int128)a * b >> 64); }",
+        "static inline float __fdividef(float a, float b) { return a / b; }",
         "template <class T> T __shfl_xor_sync(unsigned, T a, int) { return a; }",
         "",
     ]
@@ -112,7 +113,9 @@ def compiled(source: str) -> ctypes.CDLL:
         with tempfile.TemporaryDirectory(dir=folder) as own:
             made, text = Path(own) / "kernel.so", Path(own) / "kernel.cc"
             text.write_text(source)
-            subprocess.run([compiler, "-shared", "-fPIC", "-O0", "-w", "-o", made, text], check=True)
+            subprocess.run(
+                [compiler, "-shared", "-fPIC", "-O0", "-ffp-contract=off", "-w", "-o", made, text], check=True
+            )
             made.replace(library)
     return ctypes.CDLL(str(library))
 
@@ -121,9 +124,17 @@ class ElementwiseKernel:
     """As CuPy's: arrays must have the declared dtypes, numbers are cast."""
 
     def __init__(
-        self, in_params: str, out_params: str, operation: str, name: str, preamble: str = "", no_return: bool = False
+        self,
+        in_params: str,
+        out_params: str,
+        operation: str,
+        name: str,
+        preamble: str = "",
+        no_return: bool = False,
+        options: tuple[str, ...] = (),
     ) -> None:
         assert no_return
+        assert set(options) <= {"--fmad=false"}  # the host's compiler never fuses here
         self.inputs, self.outputs = _parameters(in_params), _parameters(out_params)
         self.name, self.operation, self.preamble = name, operation, preamble
 
@@ -172,7 +183,7 @@ class ElementwiseKernel:
 
 
 class RawKernel:
-    """As CuPy's: its arguments go as they are, Python's integers in 8 bytes."""
+    """As CuPy's: its arguments go as they are, Python's numbers in 8 bytes."""
 
     def __init__(self, source: str, name: str) -> None:
         self.source, self.name = source, name
@@ -181,9 +192,15 @@ class RawKernel:
         words: list[Any] = []
         types = []
         for argument in arguments:
-            pointer = isinstance(argument, np.ndarray)
-            words.append(ctypes.c_void_p(argument.ctypes.data) if pointer else ctypes.c_longlong(int(argument)))
-            types.append("void*" if pointer else "int" if isinstance(argument, np.int32) else "long long")
+            if isinstance(argument, np.ndarray):
+                words.append(ctypes.c_void_p(argument.ctypes.data))
+                types.append("void*")
+            elif isinstance(argument, float):
+                words.append(ctypes.c_double(argument))
+                types.append("double")
+            else:
+                words.append(ctypes.c_longlong(int(argument)))
+                types.append("int" if isinstance(argument, np.int32) else "long long")
         names = [f"p{place}" for place in range(len(types))]
         declared = ", ".join(f"{kind} {name}" for kind, name in zip(types, names, strict=True))
         # The addresses go in as void*, which C++ does not convert by itself.
@@ -221,6 +238,7 @@ def module() -> ModuleType:
         asnumpy=lambda a: np.array(a, order="C"),
         ascontiguousarray=lambda a: np.ascontiguousarray(a).view(HostArray),
         broadcast_to=lambda a, shape: np.broadcast_to(a, shape, subok=True),
+        matmul=np.matmul,
         empty=lambda shape, dtype: np.empty(shape, dtype).view(HostArray),
         cuda=SimpleNamespace(
             Device=HostDevice,

@@ -14,7 +14,16 @@ ROOT = Path(__file__).parents[2]
 PLUGINS = "tests.backend_cupy.host_plugin,-kusari-backend-cupy,-kusari-backend-triton"
 
 
-@pytest.mark.parametrize("cases", [("softmax", "scatter"), ("MaxPooling", "AveragePooling", "momentum_sgd", "adam")])
+@pytest.mark.parametrize(
+    "cases",
+    [
+        ("softmax", "scatter"),
+        ("Convolution:",),
+        ("MaxPooling", "AveragePooling", "momentum_sgd", "adam"),
+        ("Normalization", "batch_normalization"),
+        ("RoiMax", "RoiAverage", "roi_", "fast_rcnn"),
+    ],
+)
 def test_the_kit_finds_nothing(cases: tuple[str, ...]) -> None:
     if shutil.which("g++") is None:
         pytest.skip("no C++ compiler (g++) on this machine")

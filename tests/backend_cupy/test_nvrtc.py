@@ -15,7 +15,7 @@ from tests.backend_cupy.test_elementwise import elementwise_kernels
 from kusari.backend import Kernel
 from kusari.backend.expression import infer_dtypes, parameter_kinds, trace
 from kusari.dtypes import host_dtype
-from kusari_cupy.kernels import pooling, scatter, softmax
+from kusari_cupy.kernels import conv_unfolded, norm, pooling, roi, scatter, softmax
 from kusari_cupy.random import INTEGERS, NORMAL, PHILOX, UNIFORM
 from kusari_cupy.syntax import CUDA, HEADERS, operation, parameters, render_rows
 
@@ -23,7 +23,7 @@ CAPABILITY = "80"
 """Nothing in the sources depends on it."""
 FLOATING = ("float16", "bfloat16", "float32", "float64")
 
-Compile = Callable[[str], None]
+Compile = Callable[..., None]
 
 
 @pytest.fixture(scope="session")
@@ -42,10 +42,10 @@ def nvrtc() -> Compile:
     folders = [Path(cupy.__file__).parent / "_core" / "include", *headers]
     options = ("-std=c++17", f"-arch=sm_{CAPABILITY}", *(f"-I{folder}" for folder in folders))
 
-    def compile_source(source: str) -> None:
+    def compile_source(source: str, more: tuple[str, ...] = ()) -> None:
         program = library.createProgram(source, "kernel.cu", (), ())
         try:
-            library.compileProgram(program, options)
+            library.compileProgram(program, (*options, *more))
             assert library.getCUBIN(program)
         except library.NVRTCError:
             pytest.fail(f"{library.getProgramLog(program)}\n{source}")
@@ -166,12 +166,46 @@ def test_random_numbers_compile(nvrtc: Compile, arguments: str, body: str, dtype
 
 
 @pytest.mark.parametrize("dtype", FLOATING)
+@pytest.mark.parametrize("far", [False, True])
+def test_unfolding_compiles(nvrtc: Compile, far: bool, dtype: str) -> None:
+    passed, *sizes = conv_unfolded.IN.split(", int32 ")
+    body = "".join(f"const int {size} = 5 + (int)first % 3;\n" for size in sizes) + conv_unfolded.UNFOLD
+    sights = (conv_unfolded.Sight(1, 1, 0, 1), conv_unfolded.Sight(3, 2, -1, 2), conv_unfolded.Sight(2, 1, 1, -1))
+    body = "const long long first = first_of_all[0];\n" + body
+    letters = f"typedef {CUDA.types[dtype]} T;\n"
+    passed = passed.replace("int64 first", "raw int64 first_of_all")
+    nvrtc(framed(passed, "T y", body, letters, conv_unfolded.preamble(sights, far)))
+
+
+@pytest.mark.parametrize("dtype", FLOATING)
 @pytest.mark.parametrize("name", pooling.KERNELS)
 def test_pooling_compiles(nvrtc: Compile, name: str, dtype: str) -> None:
     inputs, outputs, body = pooling.KERNELS[name]
-    passed, sizes = inputs.split(", int64 C")[0], ["C", "H", "W", "OH", "OW"]
+    passed, sizes = inputs.split(", int64 C")[0], "C D H W OD OH OW".split()
     body = "".join(f"const long long {size} = 5 + n_images % 3;\n" for size in sizes) + body
-    geometry = ((3, 2, 1, 1), (2, 1, 0, 2))
+    geometry = ((1, 1, 0, 1), (3, 2, 1, 1), (2, 1, 0, 2))
     letters = f"typedef {CUDA.types[dtype]} T;\n"
     preamble = pooling.constants(geometry, False, pooling.SUMS[dtype])
     nvrtc(framed(f"{passed}, int64 n_images", outputs, body, letters, preamble))
+
+
+@pytest.mark.parametrize("dtype", FLOATING)
+@pytest.mark.parametrize("name", norm.BODIES)
+def test_normalization_compiles(nvrtc: Compile, name: str, dtype: str) -> None:
+    for parameter in ("float32", "float64"):
+        for y, rectifies in ((dtype, True), (parameter, False)):
+            nvrtc(norm.source(name, *map(host_dtype, (dtype, parameter, y)), rectifies))
+
+
+@pytest.mark.parametrize("coordinates", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", roi.KERNELS)
+def test_pooling_of_regions_compiles(nvrtc: Compile, name: str, dtype: str, coordinates: str) -> None:
+    inputs, outputs, body = roi.KERNELS[name]
+    parts = inputs.split(", ")
+    scalars = [part.split() for part in parts if not part.startswith("raw")]
+    arrays = [part for part in parts if part.startswith("raw")]
+    body = "".join(f"const {CUDA.types[kind]} {scalar} = 5 + unknown % 3;\n" for kind, scalar in scalars) + body
+    letters = f"typedef {CUDA.types[dtype]} T;\ntypedef {CUDA.types[coordinates]} P;\n"
+    source = framed(", ".join([*arrays, "int64 unknown"]), outputs, body, letters, roi.POINTS)
+    nvrtc(source, roi.OPTIONS)

@@ -20,11 +20,15 @@ HOST = host_backend()
 
 @st.composite
 def problems(draw: st.DrawFn) -> PoolingProblem:
-    axes = draw(st.integers(1, 2))
+    axes = draw(st.integers(1, 3))
     choices = (st.integers(1, 3), st.integers(1, 3), st.integers(0, 1), st.integers(1, 2))
     window = Window(*(tuple(draw(choice) for _ in range(axes)) for choice in choices))
     assume(all(p <= k // 2 for p, k in zip(window.pad, window.size, strict=True)))
-    shape = (draw(st.integers(1, 2)), draw(st.integers(1, 3)), *(draw(st.integers(2, 6)) for _ in range(axes)))
+    shape = (
+        draw(st.integers(1, 2)),
+        draw(st.integers(1, 3)),
+        *(draw(st.integers(2, 6 if axes < 3 else 4)) for _ in range(axes)),
+    )
     cover_all = draw(st.booleans())
     assume(all(n >= 1 for n in window.out_shape(shape[2:], cover_all)))
     return PoolingProblem(shape, window, np.dtype("float64"), cover_all=cover_all, count_border=draw(st.booleans()))
@@ -100,7 +104,10 @@ def test_results_are_channels_last() -> None:
 
 @pytest.mark.parametrize(
     ("fields", "reason"),
-    [({"dtype": np.dtype("int32")}, "not int32"), ({"x": (1, 1, 2, 2, 2)}, "3 spatial axes; written for one and two")],
+    [
+        ({"dtype": np.dtype("int32")}, "not int32"),
+        ({"x": (1, 1, 2, 2, 2, 2)}, "4 spatial axes; written for one to three"),
+    ],
 )
 def test_what_it_does_not_accept_is_said(fields: dict[str, Any], reason: str) -> None:
     axes = len(fields.get("x", (1, 1, 2, 2))) - 2

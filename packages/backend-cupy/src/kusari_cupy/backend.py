@@ -17,6 +17,7 @@ from kusari.errors import BackendUnavailable
 from kusari_cupy.elementwise import FusedExpression
 from kusari_cupy.foreach import run_rows
 from kusari_cupy.layout import memory_order
+from kusari_cupy.namespace import standard_namespace
 from kusari_cupy.random import CupyRandom
 from kusari_cupy.spec import INSTALL
 from kusari_cupy.stream import CupyEvent, CupyStream, CupyTimer
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from kusari.backend import Event, Stream, Timer
     from kusari.backend.random import RandomSource
 
-KERNEL_MODULES: Final = ("conv", "pooling", "scatter", "softmax", "special")
+KERNEL_MODULES: Final = ("conv", "norm", "pooling", "roi", "scatter", "softmax", "special")
 """Modules of ``kusari_cupy.kernels`` with a ``register(backend)``; they mirror core's."""
 
 OLDEST_CUPY: Final = 14
@@ -40,9 +41,7 @@ def open_backend() -> Backend:
     """
     cupy = import_cupy()
     count = count_devices(cupy)
-    import array_api_compat.cupy as xp
-
-    backend = CupyBackend(cupy, xp, count)
+    backend = CupyBackend(cupy, standard_namespace(cupy), count)
     register_kernels(backend)
     return backend
 
@@ -86,7 +85,7 @@ class CupyBackend(Backend):
 
     Args:
         cupy: The module itself, for what the standard does not have: devices, streams, events.
-        xp: Its namespace by the array API standard; CuPy's own lacks ``vecdot`` and ``unstack``.
+        xp: Its namespace by the array API standard; see `standard_namespace`.
         count: How many devices are visible.
     """
 

@@ -1,4 +1,7 @@
-"""Convolution by cuDNN, where it is installed: bias and activation in the same kernel, channels-last throughout."""
+"""Convolution by cuDNN, where it is installed: bias and activation in the same kernel, channels-last throughout.
+
+Where it is not, by matrix products: see `kusari_cupy.kernels.conv_unfolded`.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from kusari.kernels.conv import Convolution, ConvolutionProblem
 from kusari.kernels.window import to_channels_first, to_channels_last
 from kusari.types import Array, Shape
 from kusari_cupy.cudnn import DATA_TYPES, Graph, Library, Policy, Unsupported, find
+from kusari_cupy.kernels.conv_unfolded import UnfoldedConvolution
 
 if TYPE_CHECKING:
     from kusari_cupy.backend import CupyBackend
@@ -19,10 +23,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class CudnnConvolution(Convolution):
+class CudnnConvolution(UnfoldedConvolution):
     """The three passes as cuDNN's graphs, each built when it is first wanted.
 
-    Where cuDNN has no kernel, or ``config.use_cudnn`` says never, the portable definition runs.
+    Where cuDNN has no kernel, or ``config.use_cudnn`` says never, matrix products are taken.
     """
 
     contract = 1
@@ -167,7 +171,7 @@ def library(backend: Backend) -> Library:
 
 
 def register(backend: CupyBackend) -> None:
-    """Override core's family where cuDNN is there."""
+    """Override core's family, with cuDNN before the matrix products where it is there."""
 
     def available(_: Backend) -> bool | str:
         found = find(backend.cupy)
@@ -176,4 +180,5 @@ def register(backend: CupyBackend) -> None:
         backend.cudnn = found
         return True
 
+    backend.implements(Convolution)(UnfoldedConvolution)
     backend.implements(Convolution, available=available)(CudnnConvolution)

@@ -1,4 +1,4 @@
-"""Max and average pooling over one or two axes: a thread for each result both ways, without atomic additions."""
+"""Max and average pooling over one to three axes: a thread for each result both ways, without atomic additions."""
 
 from __future__ import annotations
 
@@ -18,33 +18,37 @@ if TYPE_CHECKING:
 SUMS: Final = {"float16": "float", "bfloat16": "float", "float32": "float", "float64": "double"}
 """What numbers of a dtype are compared and added up in."""
 
-# Arrays are dense (N, H, W, C). `FROM_OUTPUT` finds a result's place, `FROM_INPUT` a pixel's; the loops below go over
-# the places in the window, and a window's row `oh` looks at row oh·SH − PH + kh·DH.
+# Arrays are dense (N, D, H, W, C). `FROM_OUTPUT` finds a result's place, `FROM_INPUT` a pixel's; the loops below go
+# over the places in the window, and a window's row `oh` looks at row oh·SH − PH + kh·DH.
 FROM_OUTPUT: Final = """
-const long long c = i % C, ow = i / C % OW, oh = i / C / OW % OH, n = i / C / OW / OH;
+const long long c = i % C, ow = i / C % OW, oh = i / C / OW % OH, od = i / C / OW / OH % OD, n = i / C / OW / OH / OD;
 """
 FROM_INPUT: Final = """
-const long long c = i % C, w = i / C % W, h = i / C / W % H, n = i / C / W / H;
+const long long c = i % C, w = i / C % W, h = i / C / W % H, d = i / C / W / H % D, n = i / C / W / H / D;
 """
 OVER_PIXELS: Final = """
-for (int kh = 0; kh < KH; ++kh) for (int kw = 0; kw < KW; ++kw) {
-  const long long h = oh * SH - PH + kh * DH, w = ow * SW - PW + kw * DW;
-  const bool inside = h >= 0 && h < H && w >= 0 && w < W;
-  const long long at = ((n * H + h) * W + w) * C + c;
+for (int kd = 0; kd < KD; ++kd) for (int kh = 0; kh < KH; ++kh) for (int kw = 0; kw < KW; ++kw) {
+  const int k = (kd * KH + kh) * KW + kw;
+  const long long d = od * SD - PD + kd * DD, h = oh * SH - PH + kh * DH, w = ow * SW - PW + kw * DW;
+  const bool inside = d >= 0 && d < D && h >= 0 && h < H && w >= 0 && w < W;
+  const long long at = (((n * D + d) * H + h) * W + w) * C + c;
 """
 OVER_WINDOWS: Final = """
-for (int kh = 0; kh < KH; ++kh) for (int kw = 0; kw < KW; ++kw) {
-  const long long ah = h + PH - kh * DH, aw = w + PW - kw * DW;
-  if (ah < 0 || aw < 0 || ah % SH || aw % SW || ah / SH >= OH || aw / SW >= OW) continue;
-  const long long oh = ah / SH, ow = aw / SW, at = ((n * OH + oh) * OW + ow) * C + c;
+for (int kd = 0; kd < KD; ++kd) for (int kh = 0; kh < KH; ++kh) for (int kw = 0; kw < KW; ++kw) {
+  const int k = (kd * KH + kh) * KW + kw;
+  const long long ad = d + PD - kd * DD, ah = h + PH - kh * DH, aw = w + PW - kw * DW;
+  if (ad < 0 || ah < 0 || aw < 0 || ad % SD || ah % SH || aw % SW) continue;
+  const long long od = ad / SD, oh = ah / SH, ow = aw / SW, at = (((n * OD + od) * OH + oh) * OW + ow) * C + c;
+  if (od >= OD || oh >= OH || ow >= OW) continue;
 """
 WEIGHT: Final = """
-  int rows = 0, columns = 0;
+  int layers = 0, rows = 0, columns = 0;
+  for (int k = 0; k < KD; ++k) layers += od * SD - PD + k * DD >= 0 && od * SD - PD + k * DD < D;
   for (int k = 0; k < KH; ++k) rows += oh * SH - PH + k * DH >= 0 && oh * SH - PH + k * DH < H;
   for (int k = 0; k < KW; ++k) columns += ow * SW - PW + k * DW >= 0 && ow * SW - PW + k * DW < W;
-  const int seen = COUNT_BORDER ? KH * KW : rows * columns;
+  const int seen = COUNT_BORDER ? KD * KH * KW : layers * rows * columns;
 """
-_SIZES: Final = "int64 C, int64 H, int64 W, int64 OH, int64 OW"
+_SIZES: Final = ", ".join(f"int64 {size}" for size in "C D H W OD OH OW".split())
 KERNELS: Final = {
     # A NaN wins, the first of equals stays. What the border gives is lower than everything.
     "max": (
@@ -55,16 +59,13 @@ KERNELS: Final = {
         + OVER_PIXELS
         + "  const A seen = inside ? (A)x[at] : (A)-__longlong_as_double(0x7ff0000000000000LL);\n"
         + "  const bool better = !(seen <= best) && best == best;\n"
-        + "  if (kh + kw == 0 || better) { best = seen; chosen = kh * KW + kw; }\n}\n"
+        + "  if (k == 0 || better) { best = seen; chosen = k; }\n}\n"
         + "y = (T)best;\nplace = chosen;",
     ),
     "max_grad": (
         f"raw int32 place, raw T gy, {_SIZES}",
         "T gx",
-        FROM_INPUT
-        + "A sum = 0;"
-        + OVER_WINDOWS
-        + "  if (place[at] == kh * KW + kw) sum += (A)gy[at];\n}\ngx = (T)sum;",
+        FROM_INPUT + "A sum = 0;" + OVER_WINDOWS + "  if (place[at] == k) sum += (A)gy[at];\n}\ngx = (T)sum;",
     ),
     "max_gather": (
         f"raw int32 place, raw T x, {_SIZES}",
@@ -72,7 +73,7 @@ KERNELS: Final = {
         FROM_OUTPUT
         + "A found = 0;"
         + OVER_PIXELS
-        + "  if (inside && place[i] == kh * KW + kw) found = (A)x[at];\n}\ny = (T)found;",
+        + "  if (inside && place[i] == k) found = (A)x[at];\n}\ny = (T)found;",
     ),
     "average": (
         f"raw T x, {_SIZES}",
@@ -92,14 +93,14 @@ KERNELS: Final = {
 }
 """Name -> what goes in, what comes out, and what a thread does."""
 
-Geometry = tuple[tuple[int, int, int, int], tuple[int, int, int, int]]
-"""Of rows and columns: size, stride, pad, dilate."""
+Geometry = tuple[tuple[int, int, int, int], ...]
+"""Of layers, rows and columns: size, stride, pad, dilate."""
 
 
 def constants(geometry: Geometry, count_border: bool, kind: str) -> str:
     """Write a window down, which the compiler unrolls."""
     lines = [f"typedef {kind} A;", f"#define COUNT_BORDER {int(count_border)}"]
-    for axis, numbers in zip("HW", geometry, strict=True):
+    for axis, numbers in zip("DHW", geometry, strict=True):
         lines += [f"#define {name}{axis} {number}" for name, number in zip("KSPD", numbers, strict=True)]
     return "\n".join(lines) + "\n"
 
@@ -108,20 +109,19 @@ def accepts(problem: PoolingProblem) -> bool | str:
     """Tell whether the kernels are written for a Problem, or why not."""
     if problem.dtype.name not in SUMS:
         return f"written for floating-point numbers, not {problem.dtype}"
-    if not 1 <= len(problem.window.size) <= 2:
-        return f"{len(problem.window.size)} spatial axes; written for one and two"
+    if not 1 <= len(problem.window.size) <= 3:
+        return f"{len(problem.window.size)} spatial axes; written for one to three"
     return True
 
 
 class _Images:
-    """The arrays of a pooling as dense (N, H, W, C), and its kernels on them."""
+    """The arrays of a pooling as dense (N, D, H, W, C), and its kernels on them."""
 
     def __init__(self, backend: Backend, problem: PoolingProblem) -> None:
         self._backend = backend
         self._cupy: Any = next(link.cupy for link in backend.chain if hasattr(link, "cupy"))
-        missing = [(1, 1, 0, 1)] * (2 - len(problem.window.size))
-        rows, columns = (*missing, *zip(*problem.window, strict=True))
-        self._key = ((rows, columns), problem.count_border, SUMS[problem.dtype.name])
+        missing = [(1, 1, 0, 1)] * (3 - len(problem.window.size))
+        self._key = ((*missing, *zip(*problem.window, strict=True)), problem.count_border, SUMS[problem.dtype.name])
         ones = (1,) * len(missing)
         self._sizes = (problem.x[1], *ones, *problem.x[2:], *ones, *problem.out_shape)
 
