@@ -155,7 +155,7 @@ def our_step(architecture: Architecture, shape: tuple[int, ...], rule: str, plac
         def step() -> None:
             loss = F.softmax_cross_entropy(model(x), t)
             model.cleargrads()
-            loss.backward()
+            loss.backward(unchain=True)
             optimizer.update()
 
         return step
