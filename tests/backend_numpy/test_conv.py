@@ -73,7 +73,8 @@ def problems(draw: Any, way: type[Convolution]) -> tuple[Any, Any, ConvolutionPr
     stride, pad, dilate, groups = draw(sizes), draw(st.integers(0, 2)), draw(st.integers(1, 2)), 1
     window, beyond = [draw(sizes) for _ in range(axes)], [draw(st.integers(0, 4)) for _ in range(axes)]
     if way is DepthwiseConvolution:
-        groups = c = o = c + 1
+        groups = c = o = draw(st.integers(2, 20))
+        window[-1], beyond[-1] = draw(st.integers(1, 7)), draw(st.integers(0, 12))  # chains of taps, lines of pixels
     elif way is DirectConvolution:
         groups = draw(st.integers(1, 3))
         c, o = groups * c, groups * o

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Final, NamedTuple
 
@@ -122,7 +123,7 @@ class Boxes(NamedTuple):
     targets: HostArray
     """Where the first pixel is, and how far from there it is to the next along each axis."""
     spans: HostArray
-    """The first of a box's taps, and that after the last."""
+    """The first of a box's taps, and those after the last chain of three, of two, and after the last of all."""
     taps: HostArray
     """Of all boxes, one after the other: how far from a pixel's place in x."""
     filter_rows: HostArray
@@ -135,19 +136,41 @@ class Boxes(NamedTuple):
         """Return the boxes of passes without a border that compute images of a size, of so many channels."""
         boxes = passes.passes
         x, y = (1, *passes.bordered, seen), (1, *size, made)
-        taps = [tap_places(box, x) for box in boxes]
-        ends = np.cumsum([0, *map(len, taps)])
         sizes = np.array([box.grid for box in boxes], np.int64).reshape(-1, 3)
         order = np.argsort(sizes, axis=1, kind="stable")
+        sources = _first_and_pitches([source(box, passes, x) for box in boxes], order)
+        spans, taps, rows = [], [], []
+        for box, (*_, step) in zip(boxes, sources.tolist(), strict=True):
+            row_of = dict(zip(tap_places(box, x), tap_numbers(box, geometry) * made, strict=True))
+            chains = sorted(in_chains(row_of, step), key=len, reverse=True)
+            ends = [sum(len(chain) for chain in chains if len(chain) >= length) for length in (4, 3, 2, 1)]
+            spans.append([len(taps) + end for end in ends])
+            taps += [tap for chain in chains for tap in chain]
+            rows += [row_of[tap] for chain in chains for tap in chain]
         return cls(
             np.take_along_axis(sizes, order, 1),
-            _first_and_pitches([source(box, passes, x) for box in boxes], order),
+            sources,
             _first_and_pitches([target(box, y) for box in boxes], order),
-            np.stack([ends[:-1], ends[1:]], axis=1),
-            np.array(list(itertools.chain(*taps)), np.int64),
-            np.concatenate([np.empty(0, np.int64), *(tap_numbers(box, geometry) for box in boxes)]) * made,
+            np.array(spans, np.int64).reshape(-1, 4),
+            np.array(taps, np.int64),
+            np.array(rows, np.int64),
             passes.complete,
         )
+
+
+def in_chains(taps: Iterable[int], step: int) -> list[list[int]]:
+    """Return taps in chains of up to three: each sees what the one before will see a pixel later.
+
+    >>> in_chains([0, 4, 8, 12, 100, 104, 113], step=4)
+    [[0, 4, 8], [12], [100, 104], [113]]
+    """
+    left, chains = set(taps), []
+    for tap in sorted(left):
+        chain = list(itertools.takewhile(left.__contains__, (tap, tap + step, tap + 2 * step)))
+        left.difference_update(chain)
+        if chain:
+            chains.append(chain)
+    return chains
 
 
 def _first_and_pitches(grids: list[Grid], order: HostArray) -> HostArray:
