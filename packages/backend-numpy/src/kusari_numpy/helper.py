@@ -13,10 +13,11 @@ from kusari_numpy.compiled_available import installed
 from kusari_numpy.cores import core, keep_off
 
 LOOKS: Final = 20_000
-"""How often one looks for the next task before falling asleep: 0.1 ms where a pause takes 140 cycles, else less.
+"""How often one looks for the next task before falling asleep: for 1 ms where a pause takes 140 cycles, else less.
 
 Shared work that was next to nothing took 0.05 ms with threads that slept, as long as many a piece of work, and 0.003
-with these.
+with these. Between two layers the interpreter is at work for 0.2 ms and more: with a tenth of the looks, a step through
+28 of them took 82 to 95 ms, so 73 to 82.
 """
 _GIVEN: Final = 0
 _DONE: Final = 1

@@ -139,7 +139,9 @@ class Boxes(NamedTuple):
         sizes = np.array([box.grid for box in boxes], np.int64).reshape(-1, 3)
         order = np.argsort(sizes, axis=1, kind="stable")
         sources = _first_and_pitches([source(box, passes, x) for box in boxes], order)
-        spans, taps, rows = [], [], []
+        spans: list[list[int]] = []
+        taps: list[int] = []
+        rows: list[int] = []
         for box, (*_, step) in zip(boxes, sources.tolist(), strict=True):
             row_of = dict(zip(tap_places(box, x), tap_numbers(box, geometry) * made, strict=True))
             chains = sorted(in_chains(row_of, step), key=len, reverse=True)
