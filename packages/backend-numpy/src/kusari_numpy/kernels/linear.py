@@ -22,14 +22,15 @@ FEWEST: Final = 32
 """With fewer rows or columns on either side packing takes as long as multiplying."""
 PIECE: Final = 2**21
 """Multiplications in a piece of work, at least: 0.05 ms."""
-PIECES: Final = 8
-"""At most, whatever the number of threads; but more where they are large."""
+PIECES: Final = 2
+"""For each thread, at most; but more where they are large. How a product is cut up does not show in its numbers: each
+is one sum, in one order. With four for each thread an MLP's step takes 3 % longer."""
 LARGE_PIECE: Final = 2**27
 """Multiplications in a large piece: 2 ms."""
 FEWEST_ROWS: Final = 48
 """In a piece, at least: each packs its panels."""
 FEWEST_OF_MANY: Final = 256
-"""In a piece, where there are more than PIECES."""
+"""In a piece, where they are large."""
 MOVED: Final = 12
 """Multiplications in the time of packing a number."""
 
@@ -148,7 +149,7 @@ class Packed:
 
 
 def _wanted_pieces(multiplications: int) -> int:
-    return max(1, min(PIECES, multiplications // PIECE), multiplications // LARGE_PIECE)
+    return max(1, min(PIECES * pool().size, multiplications // PIECE), multiplications // LARGE_PIECE)
 
 
 def _pieces(rows: int, panels: int, multiplications: int, by_panels: bool) -> list[tuple[int, int, int, int]]:
@@ -157,7 +158,7 @@ def _pieces(rows: int, panels: int, multiplications: int, by_panels: bool) -> li
     Each packs the panels that it has; where rows are transposed on the way, it is they that should be in one piece.
     """
     wanted = _wanted_pieces(multiplications)
-    cuts = rows // (FEWEST_ROWS if wanted <= PIECES else FEWEST_OF_MANY)
+    cuts = rows // (FEWEST_ROWS if wanted <= PIECES * pool().size else FEWEST_OF_MANY)
     if by_panels:
         across = min(panels, wanted)
         down = max(1, min(wanted // across, cuts))
