@@ -46,7 +46,7 @@ def test_both_are_as_defined(problem: ConvolutionProblem, pixels: int, packed: b
     x, gy = (rng.standard_normal(shape).astype(problem.dtype) for shape in (problem.x, problem.y))
     expected: Any = Convolution(BACKEND, problem).grad_weight(x, gy)
     plan = DirectConvolution(BACKEND, problem)
-    images, g = enclose(x, plan.there), channels_last(gy)
+    images, g = enclose(x, plan.there, problem.groups), channels_last(gy)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gradient_by_outputs, "PIXELS", pixels)
         patch.setattr(gradient_by_outputs, "SHORT", 0)

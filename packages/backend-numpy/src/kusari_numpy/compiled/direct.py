@@ -124,19 +124,22 @@ def convolve_groups(
 
 @jit
 def enclose(images: Any, bordered: Any, before: Any, first: int, last: int) -> None:
-    """Copy the planes ``first`` to ``last`` of images (N, D, H, W, C), with any strides, into a border of zeros."""
-    depth, height, width, channels = images.shape[1:]
+    """Copy the planes ``first`` to ``last`` of images (groups, N, D, H, W, C), with any strides, into their border.
+
+    A group's images lie in ``bordered`` (groups, N, …) behind those of the group before; the border is zeros.
+    """
+    _, count, depth, height, width, channels = images.shape
     for plane in range(first, last):
-        n, z = plane // bordered.shape[1], plane % bordered.shape[1]
+        group, n, z = plane // bordered.shape[2] // count, plane // bordered.shape[2] % count, plane % bordered.shape[2]
         d = z - before[0]
-        for row in range(bordered.shape[2]):
+        for row in range(bordered.shape[3]):
             h = row - before[1]
-            target = bordered[n, z, row]
+            target = bordered[group, n, z, row]
             if d < 0 or d >= depth or h < 0 or h >= height:
                 target[:] = 0
                 continue
             target[: before[2]] = 0
             for w in range(width):
                 for c in range(channels):
-                    target[before[2] + w, c] = images[n, d, h, w, c]
+                    target[before[2] + w, c] = images[group, n, d, h, w, c]
             target[before[2] + width :] = 0

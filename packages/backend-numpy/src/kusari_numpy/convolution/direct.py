@@ -16,7 +16,7 @@ from kusari_numpy.convolution.epilogue import activate
 from kusari_numpy.convolution.gradient import FilterGradient
 from kusari_numpy.convolution.gradient_by_outputs import GradientByOutputs, is_by_outputs
 from kusari_numpy.convolution.passes import Passes
-from kusari_numpy.convolution.places import tap_order
+from kusari_numpy.convolution.places import Seen, tap_order
 from kusari_numpy.convolution.sweep import Sweep
 from kusari_numpy.pieces import PIECE, share
 from kusari_numpy.threads import pool
@@ -65,7 +65,7 @@ class DirectConvolution(Convolution):
 
     def grad_weight(self, x: HostArray, gy: HostArray) -> HostArray:  # type: ignore[override]
         """Return the gradient of W."""
-        return self._filter_gradient(enclose(x, self.there), channels_last(gy))
+        return self._filter_gradient(enclose(x, self.there, self.problem.groups), channels_last(gy))
 
     @cached_property
     def _sweep_there(self) -> Sweep:
@@ -115,20 +115,25 @@ class DirectConvolution(Convolution):
         return [_pack(flat, groups, size, steps, tap_order(one, self.geometry)) for one in passes.passes]
 
 
-def enclose(x: HostArray, passes: Passes) -> HostArray:
-    """Return images (N, C, *spatial) channels-last in their border of zeros: scratch memory, or x's own."""
+def enclose(x: HostArray, passes: Passes, groups: int = 1) -> HostArray:
+    """Return images (N, C, *spatial) channels-last in their border of zeros: scratch memory, or x's own.
+
+    With groups, they lie as `Seen` says.
+    """
     if x.shape[1] > FEW_CHANNELS:
         images = channels_last(x)
     else:
         images = np.expand_dims(np.moveaxis(x, 1, -1), tuple(range(1, 6 - x.ndim)))
-    if images.shape[1:4] == passes.bordered:
+    shape, _ = Seen.of(passes, len(x), x.shape[1], groups)
+    if images.shape == shape:
         return np.ascontiguousarray(images)
     from kusari_numpy.compiled.direct import enclose as compiled
 
-    bordered = workspace("bordered", (len(x), *passes.bordered, x.shape[1]), x.dtype)
-    planes = len(x) * passes.bordered[0]
-    share(lambda a, b: compiled(images, bordered, passes.before, a, b), planes, math.prod(bordered.shape[2:]))
-    return bordered
+    apart = images.reshape(*images.shape[:4], -1, shape[4]).transpose(4, 0, 1, 2, 3, 5)
+    bordered = workspace("bordered", (len(apart), *shape), x.dtype)
+    planes = math.prod(bordered.shape[:3])
+    share(lambda a, b: compiled(apart, bordered, passes.before, a, b), planes, math.prod(shape[2:]))
+    return bordered if len(apart) > 1 else bordered[0]
 
 
 def _pack(W: HostArray, groups: int, size: tuple[int, int], steps: tuple[int, int], order: HostArray) -> HostArray:

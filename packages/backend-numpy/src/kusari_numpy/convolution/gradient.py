@@ -10,7 +10,7 @@ import numpy as np
 from kusari.kernels.conv import ConvolutionProblem
 from kusari_numpy.convolution.channels_last import HostArray, transposed
 from kusari_numpy.convolution.passes import Passes, Three
-from kusari_numpy.convolution.places import filter_places, pixel_runs, source
+from kusari_numpy.convolution.places import Seen, filter_places, pixel_runs, source
 from kusari_numpy.threads import pool
 from kusari_numpy.workspace import aligned_zeros, workspace
 
@@ -43,7 +43,8 @@ class FilterGradient:
         self.shape, self.groups, self.dtype, one = problem.W, problem.groups, problem.dtype, passes.passes[0]
         self.inputs, self.outputs = problem.x[1] // self.groups, problem.W[0] // self.groups
         self.padded = whole(self.outputs, self.dtype)
-        seen, gy = (problem.x[0], *passes.bordered, problem.x[1]), (problem.x[0], *size, problem.W[0])
+        seen, self.step = Seen.of(passes, problem.x[0], problem.x[1], self.groups)
+        gy = (problem.x[0], *size, problem.W[0])
         block = pixels_at_once(self.padded)
         self.runs, self.steps = pixel_runs(source(one, passes, seen), gy, block)
         self.per_block = max(1, block // int(self.runs[0, 2]))
@@ -58,7 +59,7 @@ class FilterGradient:
             self.parts.append(Part(tables[0], tables[1], columns))
 
     def __call__(self, images: HostArray, gy: HostArray) -> HostArray:
-        """Return the gradient, of W's shape, from bordered images and gy (N, *out, O)."""
+        """Return the gradient, of W's shape, from enclosed images and gy (N, *out, O)."""
         from kusari_numpy.compiled.gradient import filter_gradient
         from kusari_numpy.compiled.vectors import TALLEST
 
@@ -74,7 +75,7 @@ class FilterGradient:
             pixels = self.per_block * int(of_lane[:, 2].max())
             scratch = gradient_scratch(pixels, are_close(self.steps[0]), right - left, self.dtype)
             for group in range(self.groups):
-                lines = of_lane + np.array([group * self.inputs, group * self.outputs + left, 0])
+                lines = of_lane + np.array([group * self.step, group * self.outputs + left, 0])
                 total = gradient[lane, group].reshape(-1)
                 operands = (x, rows, len(rows) - TALLEST, g, lines, self.steps, total, targets, right - left)
                 filter_gradient(*operands, self.per_block, False, *scratch)

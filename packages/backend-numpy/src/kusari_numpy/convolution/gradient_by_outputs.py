@@ -11,7 +11,7 @@ from kusari.kernels.conv import ConvolutionProblem
 from kusari_numpy.convolution.channels_last import HostArray, transposed
 from kusari_numpy.convolution.gradient import LANES, are_close
 from kusari_numpy.convolution.passes import Passes, Three
-from kusari_numpy.convolution.places import pixel_runs, source, tap_places
+from kusari_numpy.convolution.places import Seen, pixel_runs, side_by_side, source, tap_places
 from kusari_numpy.pieces import Range, ranges
 from kusari_numpy.threads import pool
 from kusari_numpy.workspace import aligned_zeros, workspace
@@ -43,22 +43,26 @@ class GradientByOutputs:
 
         self.shape, self.groups, self.dtype, one = problem.W, problem.groups, problem.dtype, passes.passes[0]
         self.inputs, self.outputs = problem.W[1], problem.W[0] // problem.groups
-        seen, gy = (problem.x[0], *passes.bordered, problem.x[1]), (problem.x[0], *size, problem.W[0])
-        self.taps = np.array(tap_places(one, seen))
+        seen, self.step = Seen.of(passes, problem.x[0], problem.x[1], self.groups)
+        gy = (problem.x[0], *size, problem.W[0])
+        # Taps side by side in memory are one, of more channels: fewer of its vectors are in part empty.
+        together = side_by_side(one.axes[2])
+        self.reach = self.inputs * together
+        self.taps = np.array(tap_places(one, seen))[::together]
         self.runs, self.steps = pixel_runs(source(one, passes, seen), gy, PIXELS)
         self.per_block = max(1, PIXELS // int(self.runs[0, 2]))
         self.width = whole(1, self.dtype) * WIDEST
-        panels = len(self.taps) * -(-self.inputs // self.width)
+        panels = len(self.taps) * -(-self.reach // self.width)
         # Lanes of images read everything once, and write the gradient four times; parts of it the other way round.
         self.lanes = LANES if 4 * math.prod(self.shape) <= math.prod(seen) + math.prod(gy) else 1
         self.parts = _cut(self.outputs, panels, LANES // self.lanes)
 
     def __call__(self, images: HostArray, gy: HostArray) -> HostArray:
-        """Return the gradient, of W's shape, from bordered images and gy (N, *out, O)."""
+        """Return the gradient, of W's shape, from enclosed images and gy (N, *out, O)."""
         from kusari_numpy.compiled.gradient_by_outputs import gradient_by_outputs
         from kusari_numpy.compiled.vectors import WIDEST
 
-        total = aligned_zeros((self.lanes, self.groups, self.outputs, len(self.taps), self.inputs), self.dtype)
+        total = aligned_zeros((self.lanes, self.groups, self.outputs, len(self.taps) * self.reach), self.dtype)
         x, g = images.reshape(-1), gy.reshape(-1)
         longest = int(self.runs[:, 2].max())
         pixels = self.per_block * longest if self.inputs > FAR or longest < SHORT else 0
@@ -70,14 +74,14 @@ class GradientByOutputs:
             rows = self.outputs + self.width // WIDEST if pixels and self.outputs >= WIDE else 0
             apart = workspace("rows", (pixels * rows,), self.dtype)
             for group in range(self.groups):
-                lines = of_lane + np.array([group * self.inputs, group * self.outputs, 0])
+                lines = of_lane + np.array([group * self.step, group * self.outputs, 0])
                 into = total[lane, group].reshape(-1)
-                operands = x, self.taps, self.inputs, g, lines, self.steps, into, self.parts[part]
+                operands = x, self.taps, self.reach, g, lines, self.steps, into, self.parts[part]
                 gradient_by_outputs(*operands, self.per_block, packed, apart)
 
         pool().run(work, self.lanes * len(self.parts))
         summed: HostArray = total[0] if self.lanes == 1 else total.sum(axis=0)
-        return transposed(summed.reshape(self.shape[0], len(self.taps), self.inputs)).reshape(self.shape)
+        return transposed(summed.reshape(self.shape[0], -1, self.inputs)).reshape(self.shape)
 
 
 def is_by_outputs(problem: ConvolutionProblem, passes: Passes) -> bool:
@@ -85,9 +89,11 @@ def is_by_outputs(problem: ConvolutionProblem, passes: Passes) -> bool:
     taps, inputs, outputs = math.prod(problem.window.size), problem.W[1], problem.W[0] // problem.groups
     if taps * inputs * outputs > LARGEST:
         return False
-    step = passes.passes[0].axes[2].step * problem.x[1]
-    turned = 0 if are_close(step) else TURNED * inputs * taps
-    return taps * products(outputs, inputs, problem.dtype) <= products(inputs * taps, outputs, problem.dtype) + turned
+    axis = passes.passes[0].axes[2]
+    turned = 0 if are_close(axis.step * Seen.of(passes, 1, problem.x[1], problem.groups).shape[-1]) else TURNED * inputs * taps
+    together = side_by_side(axis)
+    by_outputs = taps // together * products(outputs, together * inputs, problem.dtype)
+    return by_outputs <= products(inputs * taps, outputs, problem.dtype) + turned
 
 
 def products(rows: int, columns: int, dtype: np.dtype[Any]) -> int:

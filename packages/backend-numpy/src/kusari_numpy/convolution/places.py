@@ -2,18 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Final
+import math
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from kusari_numpy.convolution.channels_last import Geometry, HostArray
-from kusari_numpy.convolution.passes import Pass, Passes, Three
+from kusari_numpy.convolution.passes import AxisPass, Pass, Passes, Three
 
 Grid = tuple[Three, int, tuple[int, int, int, int]]
 """(D, H, W), the place of the first pixel, and the distances between images and along the three axes."""
 
 LONGEST: Final = 1024
 """Numbers in a run of taps."""
+
+
+class Seen(NamedTuple):
+    """How bordered images lie in memory for the gradient of filters."""
+
+    shape: tuple[int, int, int, int, int]
+    """(N, D, H, W, C): all channels, or those of a group."""
+    step: int
+    """From what one group sees to what the next sees, in numbers."""
+
+    @classmethod
+    def of(cls, passes: Passes, images: int, channels: int, groups: int) -> Seen:
+        """Return how so many images lie for passes: groups apart where taps then lie side by side.
+
+        In groups of 9 to 14 channels, 4×4 windows, the gradient takes 1.3 ms so, and 2.1 otherwise. Forward and the
+        gradient of x gain nothing.
+        """
+        each = channels // groups
+        apart = groups > 1 and side_by_side(passes.passes[0].axes[2]) > 1
+        shape = (images, *passes.bordered, each if apart else channels)
+        return cls(shape, math.prod(shape) if apart else each)
+
+
+def side_by_side(axis: AxisPass) -> int:
+    """Return how many taps along the last axis lie side by side in memory, if they all do; else 1."""
+    distances = [distance for distance, _ in axis.taps]
+    return len(distances) if distances == list(range(distances[0], distances[0] + len(distances))) else 1
 
 
 def grid_of_rows(count: int, length: int, origin: int = 0) -> Grid:
@@ -63,9 +91,8 @@ def tap_places(one: Pass, shape: tuple[int, ...]) -> list[int]:
     return [sum(away * pitch for away, pitch in zip(distances, pitches, strict=True)) for distances, _ in one.taps]
 
 
-def segments(one: Pass, shape: tuple[int, ...], groups: int = 1) -> HostArray:
-    """Return (place, row of the panel, length) of each run of numbers that a pixel sees side by side, of one group."""
-    channels = shape[-1] // groups
+def segments(one: Pass, shape: tuple[int, ...], channels: int) -> HostArray:
+    """Return (place, row of the panel, length) of each run of so many channels that a pixel sees side by side."""
     runs: list[list[int]] = []
     for tap, place in enumerate(tap_places(one, shape)):
         for begin in range(0, channels, LONGEST):

@@ -68,7 +68,7 @@ class RowsMLPConvolution(MLPConvolution):
         images, one = enclose(x, self.there), self.there.passes[0]
         filters = tuple([layer.filters_there(W)[0][0] for layer, W in zip(self.layers, weights[::2], strict=True)])
         biases = tuple([_lengthened(b, width) for b, width in zip(weights[1::2], self.widths, strict=True)])
-        runs = (segments(one, images.shape), *[one_run(inputs) for inputs in self.channels[:-1]])
+        runs = (segments(one, images.shape, images.shape[-1]), *[one_run(inputs) for inputs in self.channels[:-1]])
         inputs = (images.shape[-1], *self.widths[:-1])
         blocking = tuple([blocks(count, x.dtype) for count in inputs])
         activations = [self.problem.activation] * (len(self.widths) - 1) + [self.problem.output_activation]

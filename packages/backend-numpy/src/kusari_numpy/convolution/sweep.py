@@ -16,7 +16,7 @@ from kusari_numpy.threads import pool
 from kusari_numpy.workspace import aligned_empty, aligned_zeros
 
 FEWEST: Final = 4
-"""Pieces, at least."""
+"""Pieces of all passes, at least."""
 PIECE: Final = 2**23
 """Multiplications in a piece of work, at least: 0.1 ms, for a call's 5 µs."""
 PIXELS: Final = 240
@@ -28,8 +28,10 @@ HELD: Final = 2**17
 
 
 class Part(NamedTuple):
-    """A piece of work on a pass."""
+    """A piece of work."""
 
+    number: int
+    """Of the pass."""
     pixels: Range
     vectors: Range
     """Of a group's channels."""
@@ -47,45 +49,42 @@ class Sweep:
         self.padded = whole(self.outputs, self.dtype)
         seen, self.y = (problem.x[0], *passes.bordered, inputs), (problem.x[0], *size, outputs)
         self.grids = [
-            (source(one, passes, seen), segments(one, seen, self.groups), target(one, self.y)) for one in passes.passes
+            (source(one, passes, seen), segments(one, seen, self.inputs), target(one, self.y)) for one in passes.passes
         ]
         self.blocking = blocks(inputs, self.dtype)
-        self.parts = [self._parts(one) for one in passes.passes]
+        # Those that see the same images follow one another: a stride's passes take turns.
+        wanted = -(-FEWEST // max(1, len(passes.passes)))
+        parts = [(part, one) for number, one in enumerate(passes.passes) for part in self._parts(number, one, wanted)]
+        self.parts = [part for part, one in sorted(parts, key=lambda pair: pair[0].pixels[0] / math.prod(pair[1].grid))]
 
-    def _parts(self, one: Pass) -> list[Part]:
+    def _parts(self, number: int, one: Pass, wanted: int) -> list[Part]:
         from kusari_numpy.compiled.vectors import whole
 
         pixels, vectors = self.y[0] * math.prod(one.grid), self.padded // whole(1, self.dtype)
         filters = len(list(one.taps)) * self.inputs * self.padded * self.groups
-        return _cut(pixels, vectors, filters, self.groups)
+        return [Part(number, *ranges) for ranges in _cut(pixels, vectors, filters, self.groups, wanted)]
 
     def __call__(
         self, images: HostArray, filters: list[HostArray], bias: HostArray | None = None, rectify: bool = False
     ) -> HostArray:
         """Return (N, *size, O) of bordered images (N, D, H, W, C); ``filters``: (groups, panels) for each pass."""
+        from kusari_numpy.compiled.direct import convolve_groups
+
         y = (aligned_empty if self.complete else aligned_zeros)(self.y, self.dtype)
         shifts = np.zeros((self.groups, self.padded), self.dtype)
         if bias is not None:
             shifts[:, : self.outputs] = bias.reshape(self.groups, self.outputs)
         floor = self.dtype.type(0 if rectify else -math.inf)
-        for number, panels in enumerate(filters):
-            self._pass(number, images.reshape(-1), panels, y.reshape(-1), shifts, floor)
-        return y
-
-    def _pass(self, number: int, x: HostArray, panels: HostArray, y: HostArray, shifts: HostArray, floor: Any) -> None:
-        from kusari_numpy.compiled.direct import convolve_groups
-
-        (seen, runs, into), parts, (inputs, outputs) = (
-            self.grids[number],
-            self.parts[number],
-            (self.inputs, self.outputs),
-        )
+        x, flat = images.reshape(-1), y.reshape(-1)
 
         def work(piece: int) -> None:
-            of_y = y, into, outputs, parts[piece]
-            convolve_groups(x, seen, inputs, panels, runs, *of_y, shifts, floor, self.blocking)
+            number, *part = self.parts[piece]
+            seen, runs, into = self.grids[number]
+            of_y = flat, into, self.outputs, tuple(part)
+            convolve_groups(x, seen, self.inputs, filters[number], runs, *of_y, shifts, floor, self.blocking)
 
-        pool().run(work, len(parts))
+        pool().run(work, len(self.parts))
+        return y
 
 
 def blocks(channels: int, dtype: Any) -> tuple[int, int]:
@@ -96,15 +95,15 @@ def blocks(channels: int, dtype: Any) -> tuple[int, int]:
     return pixels, HELD // whole(1, dtype) // WIDEST
 
 
-def _cut(pixels: int, vectors: int, filters: int, groups: int) -> list[Part]:
-    """Return the parts of a pass: a few at least, so that threads have something to share."""
+def _cut(pixels: int, vectors: int, filters: int, groups: int, fewest: int) -> list[tuple[Range, Range, Range]]:
+    """Return ranges of pixels, vectors and groups that make up a pass: a few, so that threads have some to share."""
     from kusari_numpy.compiled.vectors import WIDEST
 
     count = -(-pixels // max(PIXELS, PIECE // max(1, filters)))
     some = ranges(pixels, count)
-    wanted = 1 if count >= FEWEST else -(-FEWEST // count)
+    wanted = 1 if count >= fewest else -(-fewest // count)
     if groups > 1:
-        return [Part(one, (0, vectors), part) for part in ranges(groups, wanted) for one in some]
+        return [(one, (0, vectors), part) for part in ranges(groups, wanted) for one in some]
     panels = ranges(-(-vectors // WIDEST), wanted)
     whole = [(first * WIDEST, min(vectors, last * WIDEST)) for first, last in panels]
-    return [Part(one, part, (0, 1)) for part in whole for one in some]
+    return [(one, part, (0, 1)) for part in whole for one in some]
