@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kusari.kernels.conv import ConvolutionProblem
+from kusari.kernels.conv import Convolution, ConvolutionProblem
 from kusari_numpy.pieces import share
 from kusari_numpy.workspace import aligned_empty
 
@@ -18,6 +18,17 @@ HostArray = np.ndarray[Any, Any]
 
 Axis = tuple[int, int, int, int]
 """Window size, stride, pad and dilate along one axis."""
+
+
+class ChannelsLastConvolution(Convolution):
+    """What works on channels-last memory: other memory is laid out so once for all gradients, not for each anew."""
+
+    def backward(  # type: ignore[override]
+        self, x: HostArray, W: HostArray, y: HostArray | None, gy: HostArray, wanted: tuple[bool, bool, bool]
+    ) -> tuple[HostArray | None, HostArray | None, HostArray | None]:
+        """Return the gradients of (x, W, b) that are wanted."""
+        made: Any = super().backward(x, W, y, channels_first_view(channels_last(gy), gy.shape[2:]), wanted)
+        return made  # NumPy arrays, as all that this backend's kernels return
 
 
 class Geometry(NamedTuple):

@@ -12,8 +12,9 @@ import numpy as np
 
 from kusari.backend import Backend
 from kusari.kernels.activation import RELU
-from kusari.kernels.conv import Convolution, ConvolutionProblem
+from kusari.kernels.conv import ConvolutionProblem
 from kusari_numpy.convolution.channels_last import (
+    ChannelsLastConvolution,
     Geometry,
     HostArray,
     channels_first_view,
@@ -33,7 +34,7 @@ HELD: Final = 2**16
 """Numbers of an image that are computed at a time: 256 KiB of float32, which stay in cache with what they see."""
 
 
-class DepthwiseConvolution(Convolution):
+class DepthwiseConvolution(ChannelsLastConvolution):
     """One sum of products per tap, a vector of channels at a time; bound by memory, not by arithmetic."""
 
     contract = 1

@@ -10,8 +10,14 @@ import numpy as np
 
 from kusari.backend import Backend
 from kusari.kernels.activation import RELU
-from kusari.kernels.conv import Convolution, ConvolutionProblem
-from kusari_numpy.convolution.channels_last import Geometry, HostArray, channels_first_view, channels_last
+from kusari.kernels.conv import ConvolutionProblem
+from kusari_numpy.convolution.channels_last import (
+    ChannelsLastConvolution,
+    Geometry,
+    HostArray,
+    channels_first_view,
+    channels_last,
+)
 from kusari_numpy.convolution.epilogue import activate
 from kusari_numpy.convolution.gradient import FilterGradient
 from kusari_numpy.convolution.gradient_by_outputs import GradientByOutputs, is_by_outputs
@@ -26,7 +32,7 @@ FEW_CHANNELS: Final = 4
 """Up to here an image of channels-first memory is read as it is."""
 
 
-class DirectConvolution(Convolution):
+class DirectConvolution(ChannelsLastConvolution):
     """Tiles of pixels by channels, to which each tap of the window adds its product.
 
     Results are views of channels-last memory, and so is what is worked on but for images of few channels: a net

@@ -90,7 +90,11 @@ def is_by_outputs(problem: ConvolutionProblem, passes: Passes) -> bool:
     if taps * inputs * outputs > LARGEST:
         return False
     axis = passes.passes[0].axes[2]
-    turned = 0 if are_close(axis.step * Seen.of(passes, 1, problem.x[1], problem.groups).shape[-1]) else TURNED * inputs * taps
+    turned = (
+        0
+        if are_close(axis.step * Seen.of(passes, 1, problem.x[1], problem.groups).shape[-1])
+        else TURNED * inputs * taps
+    )
     together = side_by_side(axis)
     by_outputs = taps // together * products(outputs, together * inputs, problem.dtype)
     return by_outputs <= products(inputs * taps, outputs, problem.dtype) + turned

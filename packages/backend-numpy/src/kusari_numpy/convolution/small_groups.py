@@ -10,8 +10,9 @@ import numpy as np
 
 from kusari.backend import Backend
 from kusari.kernels.activation import RELU
-from kusari.kernels.conv import Convolution, ConvolutionProblem
+from kusari.kernels.conv import ConvolutionProblem
 from kusari_numpy.convolution.channels_last import (
+    ChannelsLastConvolution,
     Geometry,
     HostArray,
     channels_first_view,
@@ -60,7 +61,7 @@ class Copies(NamedTuple):
         return cls(groups, together, each * together + AT_ONCE, boxes)
 
 
-class SmallGroupsConvolution(Convolution):
+class SmallGroupsConvolution(ChannelsLastConvolution):
     """Depthwise, of copies: the i-th copy has, for each output channel, the i-th channel that it sees.
 
     The copies lie along a third axis of the image, and of the window. They are made for an image and some groups at a

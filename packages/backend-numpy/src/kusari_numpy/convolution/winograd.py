@@ -9,9 +9,14 @@ import numpy as np
 
 from kusari.backend import Backend
 from kusari.kernels.activation import RELU
-from kusari.kernels.conv import Convolution, ConvolutionProblem
+from kusari.kernels.conv import ConvolutionProblem
 from kusari_numpy.compiled_available import compiled_available
-from kusari_numpy.convolution.channels_last import HostArray, channels_first_view, channels_last
+from kusari_numpy.convolution.channels_last import (
+    ChannelsLastConvolution,
+    HostArray,
+    channels_first_view,
+    channels_last,
+)
 from kusari_numpy.convolution.direct import sum_pixels
 from kusari_numpy.convolution.epilogue import activate
 from kusari_numpy.convolution.winograd_filters import BACK, THERE, Direction
@@ -33,7 +38,7 @@ def winograd_wanted(backend: Backend) -> bool | str:
     return compiled_available(backend)
 
 
-class WinogradConvolution(Convolution):
+class WinogradConvolution(ChannelsLastConvolution):
     """Y = Aᵀ[(G w Gᵀ) ∘ (Bᵀ X B)]A for each 4×4 or 2×2 tile of y; 36 matrix products for many tiles at once.
 
     Source: Lavin & Gray, Fast Algorithms for Convolutional Neural Networks (2016).
