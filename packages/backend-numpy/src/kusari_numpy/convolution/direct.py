@@ -19,6 +19,7 @@ from kusari_numpy.convolution.channels_last import (
     channels_last,
 )
 from kusari_numpy.convolution.epilogue import activate
+from kusari_numpy.convolution.fold import Fold
 from kusari_numpy.convolution.gradient import FilterGradient
 from kusari_numpy.convolution.gradient_by_outputs import GradientByOutputs, is_by_outputs
 from kusari_numpy.convolution.passes import Passes
@@ -60,13 +61,19 @@ class DirectConvolution(ChannelsLastConvolution):
     def forward(self, x: HostArray, W: HostArray, b: HostArray | None) -> HostArray:  # type: ignore[override]
         """Return y (N, O, *out)."""
         activation = self.problem.activation
-        y = self._sweep_there(enclose(x, self.there), self.filters_there(W), b, activation == RELU)
+        if self._fold_there is not None:
+            y = self._fold_there(self._folds(self._fold_there, W), x, b, activation == RELU)
+        else:
+            y = self._sweep_there(enclose(x, self.there), self.filters_there(W), b, activation == RELU)
         activate(self.backend, y, activation)
         return channels_first_view(y, self.problem.out_shape)
 
     def grad_input(self, W: HostArray, gy: HostArray) -> HostArray:  # type: ignore[override]
         """Return the gradient of x."""
-        gx = self._sweep_back(enclose(gy, self.back), self.filters_back(W))
+        if self._fold_back is not None:
+            gx = self._fold_back(self._folds(self._fold_back, W), gy)
+        else:
+            gx = self._sweep_back(enclose(gy, self.back), self.filters_back(W))
         return channels_first_view(gx, self.problem.x[2:])
 
     def grad_weight(self, x: HostArray, gy: HostArray) -> HostArray:  # type: ignore[override]
@@ -80,6 +87,14 @@ class DirectConvolution(ChannelsLastConvolution):
     @cached_property
     def _sweep_back(self) -> Sweep:
         return Sweep(self.problem, self.back, self.problem.W[0], self.problem.x[1], self.geometry.size)
+
+    @cached_property
+    def _fold_there(self) -> Fold | None:
+        return Fold.forward(self.problem)
+
+    @cached_property
+    def _fold_back(self) -> Fold | None:
+        return Fold.backward(self.problem)
 
     @cached_property
     def _filter_gradient(self) -> FilterGradient | GradientByOutputs:
@@ -101,6 +116,11 @@ class DirectConvolution(ChannelsLastConvolution):
         """Return the panels for backward, likewise."""
         key = ("back", self.problem.groups, self.geometry.window, self.geometry.size)
         made: list[HostArray] = self.backend.derived(W, key, self._pack_back, self._pack_back)
+        return made
+
+    def _folds(self, fold: Fold, W: HostArray) -> HostArray:
+        """Return the panels for a fold, likewise."""
+        made: HostArray = self.backend.derived(W, fold.key, fold.filters, fold.filters)
         return made
 
     def _pack_there(self, W: HostArray) -> list[HostArray]:
