@@ -125,20 +125,30 @@ class DirectConvolution(ChannelsLastConvolution):
 
     def _pack_there(self, W: HostArray) -> list[HostArray]:
         outputs, inputs, taps = self._filters(W)
-        return self._packed(W, self.there, (inputs, outputs), (taps, inputs * taps))
+        return self._packed(W, self._order_there, (inputs, outputs), (taps, inputs * taps))
 
     def _pack_back(self, W: HostArray) -> list[HostArray]:
         outputs, inputs, taps = self._filters(W)
-        return self._packed(W, self.back, (outputs, inputs), (inputs * taps, taps))
+        return self._packed(W, self._order_back, (outputs, inputs), (inputs * taps, taps))
 
     def _filters(self, W: HostArray) -> tuple[int, int, int]:
         """Return (O, C, taps) of a group's filters."""
         return len(W) // self.problem.groups, W.shape[1], self.geometry.taps
 
-    def _packed(self, W: HostArray, passes: Passes, size: tuple[int, int], steps: tuple[int, int]) -> list[HostArray]:
+    def _packed(
+        self, W: HostArray, orders: list[HostArray], size: tuple[int, int], steps: tuple[int, int]
+    ) -> list[HostArray]:
         """Return the panels of each pass: of (in, out) channels, and the distances between them in W."""
         flat, groups = np.ascontiguousarray(W).reshape(-1), self.problem.groups
-        return [_pack(flat, groups, size, steps, tap_order(one, self.geometry)) for one in passes.passes]
+        return [_pack(flat, groups, size, steps, order) for order in orders]
+
+    @cached_property
+    def _order_there(self) -> list[HostArray]:
+        return [tap_order(one, self.geometry) for one in self.there.passes]
+
+    @cached_property
+    def _order_back(self) -> list[HostArray]:
+        return [tap_order(one, self.geometry) for one in self.back.passes]
 
 
 def enclose(x: HostArray, passes: Passes, groups: int = 1) -> HostArray:
