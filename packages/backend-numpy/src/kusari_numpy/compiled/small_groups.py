@@ -49,6 +49,14 @@ def spread(x: Any, groups: tuple[int, int, int], first: int, count: int, copies:
 
 
 @jit
+def _copied(x: Any, groups: tuple[int, int, int], group: int, together: int, copies: Any) -> Any:
+    """Return copies for some groups from one on, as one image, and those groups' first channel of y and the last."""
+    begin, makes = min(group, groups[0] - together), groups[2]  # the last ones are copied with some that are done
+    spread(x, groups, begin, together, copies)
+    return copies[(group - begin) * makes :].reshape(1, -1), group * makes, (begin + together) * makes
+
+
+@jit
 def convolve_groups(
     x: Any, groups: tuple[int, int, int], together: int, copies: Any, boxes: Any, filters: Any, y: Any, bias: Any,
     floor: Any, first: int, last: int,
@@ -68,14 +76,10 @@ def convolve_groups(
         first: Number of an image.
         last: Number of the image after the last one.
     """
-    makes = groups[2]
     for image in range(first, last):
-        result = y[image]
         for group in range(0, groups[0], together):
-            begin = min(group, groups[0] - together)  # the last ones are copied with some that are done
-            spread(x[image], groups, begin, together, copies)
-            left, right = group * makes, (begin + together) * makes
-            seen, made = copies[(group - begin) * makes :].reshape(1, -1), result[left:].reshape(1, -1)
+            seen, left, right = _copied(x[image], groups, group, together, copies)
+            made = y[image, left:].reshape(1, -1)
             convolve(seen, boxes, filters[left:], made, bias[left:right], floor, 1, 0, 1)
 
 
@@ -98,12 +102,8 @@ def add_gradient_of_groups(
         first: Number of an image.
         last: Number of the image after the last one.
     """
-    makes = groups[2]
     for image in range(first, last):
-        given = gy[image]
         for group in range(0, groups[0], together):
-            begin = min(group, groups[0] - together)
-            spread(x[image], groups, begin, together, copies)
-            left, right = group * makes, (begin + together) * makes
-            seen, g = copies[(group - begin) * makes :].reshape(1, -1), given[left:].reshape(1, -1)
-            add_gradient(seen, boxes, g, gradient[left:], zero[left:right], 1, 0, 1)
+            seen, left, right = _copied(x[image], groups, group, together, copies)
+            given = gy[image, left:].reshape(1, -1)
+            add_gradient(seen, boxes, given, gradient[left:], zero[left:right], 1, 0, 1)
