@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.backend_cupy.host_cupy import array, host_backend
+from tests.norm_formulas import formulas
 
 from kusari.kernels.activation import RELU, TANH, Activation
 from kusari.kernels.norm import Normalization, NormalizationProblem
@@ -43,24 +44,6 @@ def made(
     arrays = [array((rng.standard_normal(one) * 2 + 1).astype(dtype)) for one in shapes]
     problem = NormalizationProblem(shape, np.dtype(dtype), np.dtype(dtype), axes, EPS, activation=activation)
     return problem, arrays
-
-
-def formulas(problem: NormalizationProblem, x: Any, gamma: Any, beta: Any, gy: Any, y: Any) -> list[Any]:
-    """y, mean, variance and the gradients of x, γ and β, in float64; ReLU's mask is read off ``y``."""
-    axes = problem.axes
-    x, gy, gamma, beta = x.astype("d"), gy.astype("d"), np.expand_dims(gamma, axes), np.expand_dims(beta, axes)
-    mean, var = x.mean(axes, keepdims=True), x.var(axes, keepdims=True)
-    deviation = np.sqrt(var + EPS)
-    normal = (x - mean) / deviation
-    expected = normal * gamma + beta
-    if problem.activation is RELU:
-        expected, gy = np.maximum(expected, 0), np.where(y > 0, gy, 0)
-    elif problem.activation is TANH:
-        expected = np.tanh(expected)
-        gy = gy * (1 - expected * expected)
-    g = gy * gamma
-    gx = (g - g.mean(axes, keepdims=True) - normal * (g * normal).mean(axes, keepdims=True)) / deviation
-    return [expected, mean.squeeze(axes), var.squeeze(axes), gx, (gy * normal).sum(axes), gy.sum(axes)]
 
 
 def plan_of(problem: NormalizationProblem) -> Normalization:

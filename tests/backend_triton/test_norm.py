@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.norm_formulas import formulas
 
 from kusari import functions as F
 from kusari.autograd import Variable
@@ -33,24 +34,6 @@ def made(
     gamma, beta = (rng.standard_normal(kept).astype("f") for _ in "gb")
     problem = NormalizationProblem(shape, x.dtype, gamma.dtype, axes, EPS, x.strides, None, activation)
     return problem, x, gamma, beta, gy
-
-
-def formulas(problem: NormalizationProblem, x: Array, gamma: Array, beta: Array, gy: Array, y: Array) -> list[Array]:
-    """y, mean, variance and the gradients of x, γ and β, in float64; ReLU's mask is read off ``y``."""
-    axes = problem.axes
-    x, gy, gamma, beta = x.astype("d"), gy.astype("d"), np.expand_dims(gamma, axes), np.expand_dims(beta, axes)
-    mean, var = x.mean(axes, keepdims=True), x.var(axes, keepdims=True)
-    deviation = np.sqrt(var + EPS)
-    normal = (x - mean) / deviation
-    expected = normal * gamma + beta
-    if problem.activation is RELU:
-        expected, gy = np.maximum(expected, 0), np.where(y > 0, gy, 0)
-    elif problem.activation is TANH:
-        expected = np.tanh(expected)
-        gy = gy * (1 - expected * expected)
-    g = gy * gamma
-    gx = (g - g.mean(axes, keepdims=True) - normal * (g * normal).mean(axes, keepdims=True)) / deviation
-    return [expected, mean.squeeze(axes), var.squeeze(axes), gx, (gy * normal).sum(axes), gy.sum(axes)]
 
 
 def plan_of(backend: Backend, problem: NormalizationProblem) -> Any:
