@@ -7,9 +7,10 @@ from typing import Any, Final
 import numpy as np
 
 import kusari.functions as F
-from kusari.kernels.linear import bilinear, linear, product
+from kusari.kernels.activation import Activation
+from kusari.kernels.linear import bilinear, linear, linear_gradients, product
 from kusari.types import Shape
-from kusari_testkit.cases.activation import apply, tag
+from kusari_testkit.cases.activation import FORMULAS, apply, tag
 from kusari_testkit.cases.case import Case, FunctionCase, Input
 from kusari_testkit.draw import HostArray, near, normal_with, small
 
@@ -41,6 +42,39 @@ def affine(x: HostArray, W: HostArray, b: HostArray | None = None, activation: s
     """Return activation(x Wᵀ + b), one output at a time."""
     y = np.stack([np.sum(x * row, axis=1) for row in W], axis=1)
     return apply(activation, y if b is None else y + b)
+
+
+def affine_gradients(
+    x: HostArray,
+    W: HostArray,
+    y: HostArray | None,
+    gy: HostArray,
+    wanted: tuple[bool, bool, bool],
+    activation: Activation | None = None,
+) -> tuple[HostArray | None, ...]:
+    """Return the gradients of x, W and b, one image at a time."""
+    if activation is not None:
+        assert y is not None
+        gy = FORMULAS[activation.name].gradient(y, gy)
+    gx, gW = np.zeros(x.shape), np.zeros(W.shape)
+    for n in range(len(x)):
+        gx[n] = np.sum(gy[n, :, None] * W, axis=0)
+        gW += gy[n, :, None] * x[n]
+    return tuple(made if wish else None for made, wish in zip((gx, gW, gy.sum(axis=0)), wanted, strict=True))
+
+
+def _gradients(
+    label: str, x: Shape, W: Shape, activation: str | None = None, wanted: tuple[bool, bool, bool] = (True, True, True)
+) -> Case:
+    rows = (x[0], W[0])
+    return Case(
+        target=linear_gradients,
+        label=label,
+        inputs=(Input(x), Input(W, small), None if activation is None else Input(rows), Input(rows)),
+        oracle=affine_gradients,
+        arguments={"wanted": wanted, "activation": tag(activation)},
+        parameters=(1,),
+    )
 
 
 def _inputs(x: Shape, W: Shape, bias: bool = True) -> tuple[Input | None, ...]:
@@ -118,6 +152,10 @@ KERNELS: Final[tuple[Case, ...]] = (
         inputs=(Input((4, 3), normal_with(np.nan)), Input((2, 3)), Input((2,))),
         oracle=affine,
     ),
+    *(_gradients(label, x, W) for label, (x, W) in SHAPES.items()),
+    *(_gradients(name, (5, 4), (3, 4), activation=name) for name in EPILOGUES),
+    _gradients("not-of-x", (5, 4), (3, 4), wanted=(False, True, True)),
+    _gradients("of-x-alone", (5, 4), (3, 4), wanted=(True, False, False)),
     *(
         Case(
             target=bilinear,

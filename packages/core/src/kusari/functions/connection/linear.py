@@ -8,11 +8,13 @@ from typing import Any
 
 from kusari.autograd import FunctionNode, Variable, as_variable
 from kusari.autograd.type_check import expect, expect_floating
-from kusari.autograd.variable import VariableLike
+from kusari.autograd.variable import VariableLike, constant
+from kusari.configuration import current_state
 from kusari.functions.arguments import like
 from kusari.functions.fused import ActivationLike, activation_gradient, split_activation
 from kusari.kernels.activation import Activation
 from kusari.kernels.linear import linear as linear_kernel
+from kusari.kernels.linear import linear_gradients
 
 
 class LinearFunction(FunctionNode):
@@ -39,8 +41,20 @@ class LinearFunction(FunctionNode):
 
     def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Variable]) -> tuple[Variable, ...]:
         (gy,), (x, W) = grad_outputs, self.get_retained_inputs()
+        y = self.get_retained_outputs()[0] if self.activation is not None else None
+        if current_state().enable_backprop:
+            return self._differentiable(indexes, x, W, y, gy)
+        wanted = (0 in indexes, 1 in indexes, 2 in indexes)
+        held = None if y is None else y.array
+        made = linear_gradients(self.backend, x.array, W.array, held, gy.array, wanted, self.activation)
+        return tuple([constant(made[index], self.device) for index in indexes])
+
+    def _differentiable(
+        self, indexes: tuple[int, ...], x: Variable, W: Variable, y: Variable | None, gy: Variable
+    ) -> tuple[Variable, ...]:
         if self.activation is not None:
-            gy = activation_gradient(self.activation, self.get_retained_outputs()[0], gy)
+            assert y is not None
+            gy = activation_gradient(self.activation, y, gy)
         made: dict[int, Callable[[], Variable]] = {
             0: lambda: gy @ W,
             1: lambda: gy.transpose() @ x,
