@@ -85,10 +85,10 @@ def test_what_does_not_go_in_pieces() -> None:
     backend = get_backend("numpy")
     one = trace(absolute, "absolute", ())
     with pytest.raises(NotElementwise, match="one operation"):
-        Piecewise(one, FusedExpression(one).plain, [np.dtype("f")])
+        Piecewise(one, [np.dtype("f")])
     x = np.linspace(-1, 1, 100, dtype="f")
     np.testing.assert_array_equal(activation.relu(backend, x), np.maximum(x, 0))
-    pieces = Piecewise(trace(KERNELS["adam"].portable, "adam", ()), fuse("adam").plain, [np.dtype("f")] * 4)
+    pieces = Piecewise(trace(KERNELS["adam"].portable, "adam", ()), [np.dtype("f")] * 4)
     assert pieces.takes(Piecewise.piece)
     assert not pieces.takes(Piecewise.piece - 1)
     with np.errstate(invalid="raise"):

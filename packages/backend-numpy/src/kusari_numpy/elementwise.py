@@ -153,7 +153,7 @@ class FusedExpression:
         except NotElementwise as error:
             _log.info("%s has no loop: %s", self.expression.name, error)
         try:
-            return Piecewise(self.expression, self.plain, dtypes)
+            return Piecewise(self.expression, dtypes)
         except NotElementwise:
             return None
 

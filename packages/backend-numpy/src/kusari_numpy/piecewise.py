@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from kusari.backend.expression import Expression, NotElementwise
+from kusari_numpy.syntax import plain_function, replaceable
 
 HostArray = np.ndarray[Any, Any]
 
@@ -17,12 +18,12 @@ NOT_OPERATIONS: Final = ("array", "scalar", "constant")
 class Piecewise:
     """An expression operation by operation, a piece at a time: what lies between two operations stays in the cache.
 
-    A million float32 numbers, two threads: Adam takes 8 ms, with each operation on whole arrays 39; sigmoid 2.0, and
-    3.4. A single operation has nothing between, and is slower in pieces.
+    Results take the memory of what nobody reads afterwards. A million float32 numbers, two threads: Adam takes 4.5 ms,
+    with a new piece for each operation 6.5, with each operation on whole arrays five times that. A single operation has
+    nothing between, and is slower in pieces.
 
     Args:
         expression: What is computed.
-        plain: The same as a function ``(xp, *arrays, *scalars)``.
         dtypes: Of the arrays.
 
     Raises:
@@ -32,8 +33,9 @@ class Piecewise:
     piece: Final = 2**16
     """Numbers; with fewer, threads that call NumPy wait for the interpreter's lock."""
 
-    def __init__(self, expression: Expression, plain: Callable[..., Any], dtypes: Sequence[Any]) -> None:
-        self.expression, self.plain = expression, plain
+    def __init__(self, expression: Expression, dtypes: Sequence[Any]) -> None:
+        self.expression = expression
+        self.plain = plain_function(expression, replaceable(expression, dtypes))
         if sum(step.op not in NOT_OPERATIONS for step in expression.program) < 2:
             raise NotElementwise("one operation needs no pieces")
         with np.errstate(all="ignore"):

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from kusari.backend.expression import INFIX, Dtypes, Expression, Syntax, prologue, results, statements
+import numpy as np
+
+from kusari.backend.expression import (
+    INFIX,
+    Dtypes,
+    Expression,
+    NotElementwise,
+    Syntax,
+    infer_dtypes,
+    prologue,
+    results,
+    statements,
+)
 
 NUMBA: Final = Syntax(
     name="numba",
@@ -58,10 +70,15 @@ def render(expression: Expression, dtypes: Dtypes, in_place: Sequence[int | None
     return "import numpy as np\n\n\n" + head + "".join(f"        {line}\n" for line in body)
 
 
-def plain_function(expression: Expression) -> Callable[..., Any]:
+def plain_function(expression: Expression, in_place: Mapping[int, int] | None = None) -> Callable[..., Any]:
     """Return the expression as a Python function of (xp, *arrays, *scalars), one call of NumPy for each operation.
 
     `evaluate`, unrolled: relu of ten numbers takes 1.1 µs instead of 4.0.
+
+    Args:
+        expression: The traced kernel.
+        in_place: Of the instructions whose result replaces an earlier one, which that is; see `replaceable`.
+
 
     >>> from kusari.backend.expression import trace
     >>> def lerp(backend: Backend, x: Array, y: Array, t: float) -> Array:
@@ -71,6 +88,7 @@ def plain_function(expression: Expression) -> Callable[..., Any]:
     """
     arrays = [f"a{place}" for place in range(len(expression.arrays))]
     scalars = [f"s{place}" for place in range(len(expression.scalars))]
+    replaced = in_place or {}
     space: dict[str, Any] = {}
     lines = []
     for place, (op, operands, detail) in enumerate(expression.program):
@@ -83,6 +101,8 @@ def plain_function(expression: Expression) -> Callable[..., Any]:
         elif op == "astype":
             dtype = f"{given[1]}.dtype" if detail is None else f"np.dtype({detail!r})"
             text = f"xp.astype(xp.asarray({given[0]}), {dtype})"
+        elif place in replaced:
+            text = f"xp.{op}({', '.join(given)}, out=v{replaced[place]})"
         elif op in INFIX and op != "logical_xor":
             text = f" {INFIX[op]} ".join(given)
         else:
@@ -94,3 +114,35 @@ def plain_function(expression: Expression) -> Callable[..., Any]:
     exec(compile("import numpy as np\n" + source, f"<plain {expression.name}>", "exec"), space)
     function: Callable[..., Any] = space[expression.name]
     return function
+
+
+def replaceable(expression: Expression, dtypes: Sequence[Any]) -> dict[int, int]:
+    """Return, of instructions whose result fits into the memory of an operand that nobody reads afterwards, which.
+
+    Args:
+        expression: The traced kernel.
+        dtypes: Of its arrays, which share one shape.
+
+    >>> from kusari.backend.expression import trace
+    >>> def lerp(backend: Backend, x: Array, y: Array, t: float) -> Array:
+    ...     return x + t * (y - x)
+    >>> replaceable(trace(lerp, "lerp"), ["f", "f"])  # t * into y - x, and the sum into that
+    {4: 3, 5: 4}
+    """
+    try:
+        made = infer_dtypes(expression, dtypes).results
+    except NotElementwise:
+        return {}
+    last = {operand: place for place, step in enumerate(expression.program) for operand in step.operands}
+    found = {}
+    for place, (op, operands, _) in enumerate(expression.program):
+        dtype = made[place]
+        if not isinstance(dtype, np.dtype) or dtype.char not in "fd" or not isinstance(getattr(np, op, None), np.ufunc):
+            continue
+        for operand in operands:
+            fits = isinstance(made[operand], np.dtype) and made[operand] == dtype
+            kept = last[operand] > place or operand in expression.outputs or expression.program[operand].op == "array"
+            if fits and not kept:
+                found[place] = operand
+                break
+    return found
