@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from kusari_numpy.compiled.options import jit
-from kusari_numpy.compiled.tile import add_tile, add_tile_within
+from kusari_numpy.compiled.tile import add_tile_up_to
 from kusari_numpy.compiled.vectors import REGISTERS, TALLEST, WIDEST
 
 HEIGHTS: Final = REGISTERS.rows
@@ -78,16 +78,10 @@ def convolve(
                 width = min(WIDEST, vectors[1] - vector)
                 runs = panels[width]
                 for row in range(0, count, HEIGHTS[width - 1]):
-                    if (vector + width) * lanes <= outputs:
-                        add_tile(
-                            width, x, rows, row, filters, vector * lanes * reach, runs, begin, end, (1, width * lanes),
-                            y, targets, vector * lanes, outputs, bias, lowest, begin > 0,
-                        )  # fmt: skip
-                    else:
-                        add_tile_within(
-                            width, x, rows, row, filters, vector * lanes * reach, runs, begin, end, (1, width * lanes),
-                            y, targets, vector * lanes, outputs, bias, lowest, begin > 0,
-                        )  # fmt: skip
+                    add_tile_up_to(
+                        width, x, rows, row, filters, vector * lanes * reach, runs, begin, end, (1, width * lanes),
+                        y, targets, vector * lanes, outputs, bias, lowest, begin > 0,
+                    )  # fmt: skip
             begin = end
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from kusari_numpy.compiled.options import jit
 from kusari_numpy.compiled.panels import HEIGHTS
-from kusari_numpy.compiled.tile import add_tile, add_tile_within
+from kusari_numpy.compiled.tile import add_tile_up_to
 from kusari_numpy.compiled.vectors import REGISTERS, TALLEST, WIDEST
 
 
@@ -59,16 +59,10 @@ def gradient_by_outputs(
                 b, start, step, runs = packed, 0, width * lanes, whole
             into = targets + (tap * channels + channel)
             for row in range(0, height, HEIGHTS[width - 1]):
-                if real == width * lanes:
-                    add_tile(
-                        width, a, rows, row, b, start, runs, 0, len(runs), (a_step, step), gradient, into, 0, real,
-                        nothing, lowest, begin > 0,
-                    )  # fmt: skip
-                else:
-                    add_tile_within(
-                        width, a, rows, row, b, start, runs, 0, len(runs), (a_step, step), gradient, into, 0, real,
-                        nothing, lowest, begin > 0,
-                    )  # fmt: skip
+                add_tile_up_to(
+                    width, a, rows, row, b, start, runs, 0, len(runs), (a_step, step), gradient, into, 0, real,
+                    nothing, lowest, begin > 0,
+                )  # fmt: skip
 
 
 @jit

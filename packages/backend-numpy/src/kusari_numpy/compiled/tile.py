@@ -161,3 +161,19 @@ added to y instead of the bias. NaN passes. a, b, y and bias are flat. ``end`` i
 add_tile_within: Final = _by_width(within=True)
 """The same where y and b lack the columns of the last vector from ``end`` on, which are neither read nor written. This
 costs a tile a twentieth of its time."""
+
+
+@inlined
+def add_tile_up_to(
+    vectors: int, a: Any, rows: Any, row: int, b: Any, start: int, segments: Any, first: int, last: int,
+    steps: tuple[int, int], y: Any, targets: Any, column: int, end: int, bias: Any, floor: Any, add: bool,
+) -> None:  # fmt: skip
+    """Do the one or the other. A branch within the tile itself would cost all tiles what masks cost."""
+    if column + vectors * (REGISTERS.bytes // a.itemsize) <= end:
+        add_tile(
+            vectors, a, rows, row, b, start, segments, first, last, steps, y, targets, column, end, bias, floor, add
+        )
+    else:
+        add_tile_within(
+            vectors, a, rows, row, b, start, segments, first, last, steps, y, targets, column, end, bias, floor, add
+        )

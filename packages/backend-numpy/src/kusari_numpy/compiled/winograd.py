@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from kusari_numpy.compiled.options import inlined, jit
-from kusari_numpy.compiled.tile import add_tile, add_tile_within
+from kusari_numpy.compiled.tile import add_tile, add_tile_up_to
 from kusari_numpy.compiled.transform import Matrix, both_sides
 from kusari_numpy.compiled.vectors import REGISTERS, TALLEST, WIDEST
 
@@ -290,16 +290,10 @@ def add_gradient(
                 _pack_place(b[tile : tile + count], place, columns[0] + column, real, step, of_b)
                 into = place * gU.shape[1] + order * width + column
                 for row in range(0, height, REGISTERS.rows[vectors - 1]):
-                    if real == step:
-                        add_tile(
-                            vectors, of_a, order, row, of_b, 0, whole, 0, 1, (height + lanes, step), total, into, 0,
-                            real, nothing, lowest, add or tile > 0,
-                        )  # fmt: skip
-                    else:
-                        add_tile_within(
-                            vectors, of_a, order, row, of_b, 0, whole, 0, 1, (height + lanes, step), total, into, 0,
-                            real, nothing, lowest, add or tile > 0,
-                        )  # fmt: skip
+                    add_tile_up_to(
+                        vectors, of_a, order, row, of_b, 0, whole, 0, 1, (height + lanes, step), total, into, 0,
+                        real, nothing, lowest, add or tile > 0,
+                    )  # fmt: skip
 
 
 @inlined
