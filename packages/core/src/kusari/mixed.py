@@ -37,7 +37,7 @@ def host_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     >>> host_dtype("float32")
     dtype('float32')
     """
-    if dtype == "bfloat16":
+    if isinstance(dtype, str) and dtype == "bfloat16":  # NumPy's dtypes take 2 µs to be no such word
         try:
             import ml_dtypes
         except ImportError:

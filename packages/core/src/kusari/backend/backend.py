@@ -77,6 +77,7 @@ class Backend:
         self._availability: dict[choice.Override, str | None] = {}
         self._updates: dict[Kernel[..., Any], Callable[..., Any] | None] = {}
         self._host_dtypes: dict[Any, np.dtype[Any]] = {}
+        self._native_dtypes: dict[Any, Any] = {}
         for below in self.chain[1:]:
             below._above.append(self)
 
@@ -190,7 +191,13 @@ class Backend:
         """
         if self.base is not None:
             return self.base.native_dtype(dtype)
-        host = host_dtype(dtype)
+        try:
+            return self._native_dtypes[dtype]
+        except KeyError:
+            found = self._native_dtypes[dtype] = self._native(host_dtype(dtype))
+            return found
+
+    def _native(self, host: np.dtype[Any]) -> Any:
         native = getattr(self.xp, host.name, None)
         if native is None:
             raise TypeError(
