@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from kusari.backend import get_backend
-from kusari.kernels.activation import RELU, TANH
+from kusari.kernels.activation import RELU, TANH, Activation
 from kusari.kernels.conv import Convolution, ConvolutionProblem
 from kusari.kernels.window import Window
 from kusari_numpy.compiled_available import compiled_available
@@ -79,8 +79,9 @@ def test_one_image_and_one_tap_are_not_folded() -> None:
     assert Fold.backward(problem_of(3, 64, 1)) is None
 
 
-def test_nan_reaches_those_that_see_it() -> None:
-    problem = problem_of(64, 3, 3)
+@pytest.mark.parametrize("activation", [None, RELU])
+def test_nan_reaches_those_that_see_it(activation: Activation | None) -> None:
+    problem = problem_of(64, 3, 3)._replace(activation=activation)
     x, W = np.ones(problem.x, "f"), np.ones(problem.W, "f")
     x[1, 5, 4, 4] = np.nan
     y: Any = DirectConvolution(BACKEND, problem).forward(x, W, None)

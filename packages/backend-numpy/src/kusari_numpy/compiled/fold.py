@@ -51,7 +51,8 @@ def folded(
                 place = (begin + line) // seen[1], (begin + line) % seen[1]
                 _add_line(into[line * width * columns :], place, width, size, stride, taps, channels, made)
         for number in range(len(made)):
-            made[number] = max(made[number], floor)
+            value = made[number]
+            made[number] = floor if value < floor else value  # noqa: FURB136  # NaN stays NaN, whatever max() does
 
 
 @jit
