@@ -9,6 +9,8 @@ LLVM's language, a few pixels or taps with their sums in registers. A vector of 
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any, Final
 
 from numba import types
@@ -37,21 +39,13 @@ class _Loop:
     def __init__(self, writer: Writer, values: dict[str, Any], channel: Any) -> None:
         self.writer, self.builder, self.value, self.channel = writer, writer.builder, values, channel
 
-    def write(self) -> None:
-        """Write all of it."""
-        raise NotImplementedError
-
-    def chain(self, tap: Any, length: int) -> None:
-        """Write what is done with the chain of so many taps that begins there."""
-        raise NotImplementedError
-
-    def each_chain(self) -> None:
-        """Write the loops."""
+    def each_chain(self, write: Callable[[Any, int], None]) -> None:
+        """Write the loops around what ``write(first tap, length)`` writes for a chain."""
         first = self.writer.integer(0)
         for number, length in enumerate(CHAINS):
             last = self.builder.extract_value(self.value["ends"], number)
             with cgutils.for_range_slice(self.builder, first, last, self.writer.integer(length)) as (tap, _):
-                self.chain(tap, length)
+                write(tap, length)
             first = last
 
     def seen_from(self, tap: Any) -> Any:
@@ -95,13 +89,13 @@ class _Pixels(_Loop):
         begin = writer.load(value["bias"], self.channel)
         for place in self.sums:
             builder.store(begin, place)
-        self.each_chain()
+        self.each_chain(self._products)
         floor = writer.spread(value["floor"])
         for place, target in zip(self.sums, targets, strict=True):
             writer.store(writer.at_least(builder.load(place), floor), value["y"], target)
 
-    def chain(self, tap: Any, length: int) -> None:
-        """Add its products."""
+    def _products(self, tap: Any, length: int) -> None:
+        """Add those of a chain."""
         writer, builder, value = self.writer, self.builder, self.value
         places = self.along(self.seen_from(tap), "step", self.pixels + length - 1)
         seen = [writer.load(value["x"], place) for place in places]
@@ -129,10 +123,10 @@ class _Run(_Loop):
             ):
                 place = builder.add(self.place(begin), builder.mul(loop.index, value[step]))
                 writer.fetch(value[name], builder.add(place, ahead))
-        self.each_chain()
+        self.each_chain(self._gradient)
 
-    def chain(self, tap: Any, length: int) -> None:
-        """Add to its gradient."""
+    def _gradient(self, tap: Any, length: int) -> None:
+        """Add to that of a chain."""
         writer, builder, value = self.writer, self.builder, self.value
         rows, sums, seen_from = self.filters(tap, length), self.sums[:length], self.seen_from(tap)
         for row, (even, odd) in zip(rows, sums, strict=True):
@@ -175,14 +169,8 @@ def _pixels_of(count: int) -> Any:
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             names = "x at step taps filter_rows ends ahead filters y into y_step bias floor"
-            value = operands(context, builder, names, signature.args, arguments)
-            channels = _length(context, builder, signature, arguments, 11)
-
-            def write(writer: Writer, channel: Any) -> None:
-                _Pixels(writer, value, channel, count).write()
-
-            each_vector(builder, context.get_value_type(x.dtype), lanes_of(x.dtype), channels, write)
-            return context.get_dummy_value()
+            make = functools.partial(_Pixels, pixels=count)
+            return _each_vector(context, builder, signature, arguments, names, "bias", make)
 
         return signature, generate
 
@@ -229,22 +217,24 @@ def _add(
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         names = "x at step taps filter_rows ends ahead gy g_at g_step pixels gradient zero"
-        value = operands(context, builder, names, signature.args, arguments)
-        channels = _length(context, builder, signature, arguments, 12)
-
-        def write(writer: Writer, channel: Any) -> None:
-            _Run(writer, value, channel).write()
-
-        each_vector(builder, context.get_value_type(x.dtype), lanes_of(x.dtype), channels, write)
-        return context.get_dummy_value()
+        return _each_vector(context, builder, signature, arguments, names, "zero", _Run)
 
     return signature, generate
 
 
-def _length(context: Any, builder: Any, signature: Any, arguments: Any, place: int) -> Any:
-    """Return the length of an argument that is a flat array."""
-    kind = signature.args[place]
-    return context.make_array(kind)(context, builder, arguments[place]).nitems
+def _each_vector(
+    context: Any, builder: Any, signature: Any, arguments: Any, names: str, per_channel: str, make: Callable[..., Any]
+) -> Any:
+    """Write what ``make(writer, operands, channel)`` writes for each vector of as many channels as that array has."""
+    value = operands(context, builder, names, signature.args, arguments)
+    place, number = names.split().index(per_channel), signature.args[0].dtype
+    channels = context.make_array(signature.args[place])(context, builder, arguments[place]).nitems
+
+    def write(writer: Writer, channel: Any) -> None:
+        make(writer, value, channel).write()
+
+    each_vector(builder, context.get_value_type(number), lanes_of(number), channels, write)
+    return context.get_dummy_value()
 
 
 @jit
