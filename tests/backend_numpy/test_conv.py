@@ -16,12 +16,13 @@ from kusari.kernels.activation import RELU, TANH
 from kusari.kernels.conv import Convolution, ConvolutionProblem
 from kusari.kernels.window import Window
 from kusari_numpy.compiled_available import compiled_available
-from kusari_numpy.convolution import unfolded, winograd
+from kusari_numpy.convolution import unfolded, winograd, winograd_products
 from kusari_numpy.convolution.depthwise import DepthwiseConvolution
 from kusari_numpy.convolution.direct import DirectConvolution
 from kusari_numpy.convolution.groups import GroupedConvolution
 from kusari_numpy.convolution.unfolded import UnfoldedConvolution
 from kusari_numpy.convolution.winograd import WinogradConvolution
+from kusari_numpy.convolution.winograd_products import WinogradByProducts
 from kusari_numpy.threads import get_num_threads, set_num_threads
 from kusari_numpy.workspace import LIMIT, workspace
 
@@ -52,7 +53,9 @@ def oracle(x: Any, W: Any, p: ConvolutionProblem) -> Any:
 def any_number_of_tiles() -> Iterator[None]:
     """Small images are fewer tiles than Winograd's transforms pay for."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(winograd, "FEWEST", 1)
+        for module in (winograd, winograd_products):
+            patch.setattr(module, "FEWEST", 1)
+        patch.setattr(winograd_products, "SMALLEST", 16)
         yield
 
 
@@ -61,6 +64,7 @@ compiled = pytest.mark.skipif(compiled_available(get_backend("numpy")) is not Tr
 WAYS = [
     UnfoldedConvolution,
     GroupedConvolution,
+    WinogradByProducts,
     *(pytest.param(way, marks=compiled) for way in (DirectConvolution, WinogradConvolution, DepthwiseConvolution)),
 ]
 
@@ -81,7 +85,7 @@ def problems(draw: Any, way: type[Convolution]) -> tuple[Any, Any, ConvolutionPr
     elif way is GroupedConvolution:
         groups = draw(st.integers(2, 3))
         c, o = groups * draw(st.integers(4, 5)), groups * o
-    elif way is WinogradConvolution:
+    elif way in (WinogradConvolution, WinogradByProducts):
         stride, dilate, dtype = 1, 1, "f"
         window = [draw(st.sampled_from([3, 5]))] * 2
         beyond = [draw(st.integers(3, 9)) for _ in window]
@@ -109,6 +113,19 @@ def test_windows_are_unfolded_some_at_a_time(data: st.DataObject, block: int, co
             passes.append((plan.forward(x, W, None), plan.grad_input(W, gy), plan.grad_weight(x, gy)))
     for made, expected in zip(*passes, strict=True):
         np.testing.assert_allclose(made, expected, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("block", [1, 36 * 6 * 18])
+def test_transforms_by_products_go_by_some_images_at_a_time(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    x, W = rng.standard_normal((3, 17, 9, 6)).astype("f"), rng.standard_normal((18, 17, 3, 3)).astype("f")
+    p = problem(x, W, pad=1)
+    gy = rng.standard_normal(p.y).astype("f")
+    plans = WinogradByProducts(get_backend("numpy"), p), Convolution(get_backend("numpy"), p)
+    monkeypatch.setattr(winograd_products, "BLOCK", block)
+    made, expected = ((plan.forward(x, W, None), plan.grad_input(W, gy), plan.grad_weight(x, gy)) for plan in plans)
+    for a, b in zip(made, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=3e-5 * float(abs(b).max()))
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -167,12 +184,13 @@ def test_results_do_not_depend_on_the_number_of_threads() -> None:
                 np.testing.assert_array_equal(a, b)
 
 
-@compiled
-def test_nan_and_infinity_pass_through_the_transforms() -> None:
+@pytest.mark.parametrize("way", [WinogradByProducts, pytest.param(WinogradConvolution, marks=compiled)])
+def test_nan_and_infinity_pass_through_the_transforms(way: type[Convolution]) -> None:
     x, W = np.ones((1, 16, 12, 12), "f"), np.ones((16, 16, 3, 3), "f")
     x[0, 3, 1, 1], x[0, 3, 9, 9] = np.nan, np.inf
     p = problem(x, W, pad=1, bias=True, activation=RELU)
-    y = WinogradConvolution(get_backend("numpy"), p).forward(x, W, np.zeros(16, "f"))
+    with np.errstate(invalid="ignore"):
+        y = np.asarray(way(get_backend("numpy"), p).forward(x, W, np.zeros(16, "f")))
     assert np.isnan(y[0, :, 0:3, 0:3]).all()
     assert not np.isfinite(y[0, :, 8:11, 8:11]).any()
     assert np.isfinite(y[0, :, :4, 4:]).all()  # other tiles know nothing of it

@@ -14,8 +14,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from kusari_numpy.compiled.vectors import Writer, each_vector, lanes_of, operands
-
-Matrix = tuple[tuple[float, ...], ...]
+from kusari_numpy.winograd_matrices import Matrix
 
 
 def both_sides(matrix: Matrix, finish: bool = False) -> Any:

@@ -1,10 +1,9 @@
 """Winograd's F(4×4, 3×3) and F(2×2, 5×5), many channels at a time.
 
-An m×m tile of y = x ⋆ w with r×r windows comes from a 6×6 patch of x, m + r = 7: Y = Aᵀ[(G w Gᵀ) ∘ (Bᵀ X B)]A, 36
-products where the definition has 144 or 100. Between the transforms lie 36 matrix products, one per place in the patch:
-V (tiles, C) · U (C, O). A tile's patch is a row of memory, (36, C) and a little more (`row_length`). Images are
-(N, H, W, C); a *strip* is a row of tiles, number n · (tiles down) + (tile row).
-Source: Lavin & Gray, Fast Algorithms for Convolutional Neural Networks (2016); the points are 0, ±1, ±2 and ∞.
+`kusari_numpy.winograd_matrices` has the formula: 36 products for each patch, where the definition has 144 or 100.
+Between the transforms lie 36 matrix products, one per place in the patch: V (tiles, C) · U (C, O). A tile's patch is a
+row of memory, (36, C) and a little more (`row_length`). Images are (N, H, W, C); a *strip* is a row of tiles, number
+n · (tiles down) + (tile row).
 """
 
 from __future__ import annotations
@@ -15,31 +14,12 @@ import numpy as np
 
 from kusari_numpy.compiled.options import inlined, jit
 from kusari_numpy.compiled.tile import add_tile, add_tile_up_to
-from kusari_numpy.compiled.transform import Matrix, both_sides
+from kusari_numpy.compiled.transform import both_sides
 from kusari_numpy.compiled.vectors import REGISTERS, TALLEST, WIDEST
+from kusari_numpy.winograd_matrices import BT, PLACES, filter_matrix, output_matrix, transposed
 
-PLACES: Final = 36
-"""In a patch."""
 TILES: Final = 96
 """Whose products make a gradient at a time: a panel of them stays in the L1 cache."""
-
-BT: Final = (
-    (4, 0, -5, 0, 1, 0), (0, -4, -4, 1, 1, 0), (0, 4, -4, -1, 1, 0), (0, -2, -1, 2, 1, 0), (0, 2, -1, -2, 1, 0),
-    (0, 4, 0, -5, 0, 1),
-)  # fmt: skip
-POINTS: Final = (0, 1, -1, 2, -2)
-SCALES: Final = (1 / 4, -1 / 6, -1 / 6, 1 / 24, 1 / 24)
-
-
-def output_matrix(tile: int) -> Matrix:
-    """Return Aᵀ: powers of the points, and of ∞ the highest."""
-    return tuple((*(point**power for point in POINTS), int(power == tile - 1)) for power in range(tile))
-
-
-def filter_matrix(window: int) -> Matrix:
-    """Return G."""
-    rows = [tuple(scale * point**power for power in range(window)) for scale, point in zip(SCALES, POINTS, strict=True)]
-    return (*rows, (*(0,) * (window - 1), 1))
 
 
 def row_length(numbers: int, dtype: Any) -> int:
@@ -51,15 +31,11 @@ def row_length(numbers: int, dtype: Any) -> int:
     return numbers + REGISTERS.bytes // int(dtype.itemsize)
 
 
-def _transposed(matrix: Matrix) -> Matrix:
-    return tuple(zip(*matrix, strict=True))
-
-
 _to_patch = both_sides(BT)
 _to_output_4, _to_output_2 = (both_sides(output_matrix(tile), finish=True) for tile in (4, 2))
-_to_gradient_4, _to_gradient_2 = (both_sides(_transposed(output_matrix(tile))) for tile in (4, 2))
+_to_gradient_4, _to_gradient_2 = (both_sides(transposed(output_matrix(tile))) for tile in (4, 2))
 _to_filter_3, _to_filter_5 = (both_sides(filter_matrix(window)) for window in (3, 5))
-_to_filter_gradient_3, _to_filter_gradient_5 = (both_sides(_transposed(filter_matrix(window))) for window in (3, 5))
+_to_filter_gradient_3, _to_filter_gradient_5 = (both_sides(transposed(filter_matrix(window))) for window in (3, 5))
 
 
 @inlined

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from typing import Final
-
-import numpy as np
 
 from kusari.backend import Backend
 from kusari.kernels.activation import RELU
@@ -21,10 +18,9 @@ from kusari_numpy.convolution.direct import sum_pixels
 from kusari_numpy.convolution.epilogue import activate
 from kusari_numpy.convolution.winograd_filters import BACK, THERE, Direction
 from kusari_numpy.convolution.winograd_gradient import filter_gradient
+from kusari_numpy.convolution.winograd_problem import back, has_transforms, there, transforms_wanted
 from kusari_numpy.convolution.winograd_sweep import Tiling, are_few, convolve, convolve_by_panels
 
-ENVIRONMENT_VARIABLE: Final = "KUSARI_WINOGRAD"
-"""0: convolve all windows directly, which is slower and exact to the last digits."""
 SMALLEST: Final = 16
 """With fewer channels, in or out, the transforms cost more than the products that they save."""
 FEWEST: Final = 16
@@ -33,9 +29,8 @@ FEWEST: Final = 16
 
 def winograd_wanted(backend: Backend) -> bool | str:
     """Return True, or why all windows are convolved directly."""
-    if os.environ.get(ENVIRONMENT_VARIABLE) == "0":
-        return f"switched off by {ENVIRONMENT_VARIABLE}=0"
-    return compiled_available(backend)
+    wanted = transforms_wanted(backend)
+    return compiled_available(backend) if wanted is True else wanted
 
 
 class WinogradConvolution(ChannelsLastConvolution):
@@ -49,36 +44,19 @@ class WinogradConvolution(ChannelsLastConvolution):
     @classmethod
     def accepts(cls, problem: ConvolutionProblem) -> bool | str:
         """Take 3×3 and 5×5 windows on float32, one group, with enough channels and pixels."""
-        window = problem.window
-        if window.size not in ((3, 3), (5, 5)) or (window.stride, window.dilate) != ((1, 1), (1, 1)):
-            return f"{window}; it needs 3×3 or 5×5, stride 1, dilate 1"
-        if max(window.pad) >= window.size[0]:
-            return f"pad {window.pad}: some windows would see nothing of the image"
-        if problem.dtype != np.float32:
-            return f"loses too many digits for {problem.dtype}"
-        if problem.groups != 1 or problem.cover_all:
-            return "groups and cover_all are not written for it"
-        if min(problem.W[:2]) < SMALLEST:
-            return f"{min(problem.W[:2])} channels; pays from {SMALLEST}"
-        if 0 in problem.y or 0 in problem.x or min(problem.out_shape) < 4:
-            return "the output is smaller than a tile"
-        tiles = Tiling.of(window.size[0], problem.out_shape, (0, 0)).count(problem.x[0])
-        if tiles < FEWEST:
-            return f"{tiles} tiles, and the filters' transforms pay from {FEWEST}"
-        return True
+        return has_transforms(problem, SMALLEST, FEWEST)
 
     def forward(self, x: HostArray, W: HostArray, b: HostArray | None) -> HostArray:  # type: ignore[override]
         """Return y (N, O, H, W)."""
         activation, out = self.problem.activation, self.problem.out_shape
-        y = self._convolve(x, W, THERE, (b, W.shape[0]), self._tiling, out, activation == RELU)
+        y = self._convolve(x, W, THERE, (b, W.shape[0]), there(self.problem), out, activation == RELU)
         activate(self.backend, y, activation)
         return channels_first_view(y, out)
 
     def grad_input(self, W: HostArray, gy: HostArray) -> HostArray:  # type: ignore[override]
         """Return the gradient of x: gy convolved with mirrored filters."""
-        edge, (high, wide), spatial = W.shape[2], self.problem.window.pad, self.problem.x[2:]
-        tiling = Tiling.of(edge, spatial, (edge - 1 - high, edge - 1 - wide))
-        return channels_first_view(self._convolve(gy, W, BACK, (None, W.shape[1]), tiling, spatial, False), spatial)
+        spatial, channels = self.problem.x[2:], (None, W.shape[1])
+        return channels_first_view(self._convolve(gy, W, BACK, channels, back(self.problem), spatial, False), spatial)
 
     def _convolve(
         self,
@@ -98,13 +76,7 @@ class WinogradConvolution(ChannelsLastConvolution):
 
     def grad_weight(self, x: HostArray, gy: HostArray) -> HostArray:  # type: ignore[override]
         """Return the gradient of W: gU = Σ Vᵀ (A g Aᵀ), gW = Gᵀ gU G."""
-        return filter_gradient(_image(x), _image(gy), self._tiling, self.problem.W)
-
-    @property
-    def _tiling(self) -> Tiling:
-        """How y is cut."""
-        window = self.problem.window
-        return Tiling.of(window.size[0], self.problem.out_shape, (window.pad[0], window.pad[1]))
+        return filter_gradient(_image(x), _image(gy), there(self.problem), self.problem.W)
 
     def grad_bias(self, gy: HostArray) -> HostArray:  # type: ignore[override]
         """Return the gradient of b."""

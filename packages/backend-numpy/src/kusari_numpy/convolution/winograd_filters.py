@@ -10,6 +10,7 @@ import numpy as np
 
 from kusari_numpy.convolution.channels_last import HostArray
 from kusari_numpy.pieces import share
+from kusari_numpy.winograd_matrices import PLACES
 from kusari_numpy.workspace import aligned_empty, workspace
 
 LARGEST: Final = 128 * 128
@@ -57,7 +58,7 @@ def scratch_filters(shape: tuple[int, ...], dtype: np.dtype[Any]) -> HostArray:
 def _transform(windows: HostArray, memory: Callable[..., HostArray]) -> HostArray:
     """Return G w Gᵀ of windows (A, B, taps): panels (A, width) of B, at each place."""
     from kusari_numpy.compiled.vectors import whole
-    from kusari_numpy.compiled.winograd import PLACES, row_length, transform_filters
+    from kusari_numpy.compiled.winograd import row_length, transform_filters
 
     a, b, taps = windows.shape
     edge, outputs = math.isqrt(taps), whole(b, windows.dtype)
@@ -69,14 +70,14 @@ def _transform(windows: HostArray, memory: Callable[..., HostArray]) -> HostArra
 def block_of_filters(outputs: int, dtype: np.dtype[Any]) -> HostArray:
     """Return scratch memory for transformed filters of `CHANNELS` channels and so many others."""
     from kusari_numpy.compiled.vectors import whole
-    from kusari_numpy.compiled.winograd import PLACES, row_length
+    from kusari_numpy.compiled.winograd import row_length
 
     return workspace("block", (PLACES, row_length(CHANNELS * whole(outputs, dtype), dtype)), dtype)
 
 
 def windows_of(gU: HostArray, shape: tuple[int, ...], by_outputs: bool) -> HostArray:
     """Return gW (O, C, r, r) = Gᵀ gU G, of gU (O, C) ``by_outputs`` or (C, O) at each place."""
-    from kusari_numpy.compiled.winograd import PLACES, filters_from_patches
+    from kusari_numpy.compiled.winograd import filters_from_patches
 
     gW = aligned_empty(shape, gU.dtype)
     windows = gW.reshape(*shape[:2], -1)

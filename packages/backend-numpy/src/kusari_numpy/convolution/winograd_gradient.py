@@ -12,6 +12,7 @@ from kusari_numpy.convolution.gradient_by_outputs import products
 from kusari_numpy.convolution.winograd_filters import CHANNELS, LARGEST, block_of_filters, scratch_filters, windows_of
 from kusari_numpy.convolution.winograd_sweep import CACHE, Tiling, strips_at_once
 from kusari_numpy.threads import pool
+from kusari_numpy.winograd_matrices import PLACES
 from kusari_numpy.workspace import aligned_empty, aligned_zeros, workspace
 
 
@@ -28,7 +29,7 @@ def filter_gradient(images: HostArray, rows: HostArray, tiling: Tiling, shape: t
 
 def _gradient_by_places(images: HostArray, rows: HostArray, tiling: Tiling, by_outputs: bool) -> HostArray:
     """Return gU of many channels: its places are shared out, for some of the batch at a time."""
-    from kusari_numpy.compiled.winograd import PLACES, row_length
+    from kusari_numpy.compiled.winograd import row_length
 
     c, o, strips = images.shape[-1], rows.shape[-1], len(rows) * tiling.down
     gU = scratch_filters((PLACES, row_length(c * o, rows.dtype)), rows.dtype)
@@ -60,7 +61,7 @@ def _gradient_by_channels(images: HostArray, rows: HostArray, tiling: Tiling, sh
 
 def _gradient_by_lanes(images: HostArray, rows: HostArray, tiling: Tiling, by_outputs: bool) -> HostArray:
     """Return gU of few channels: each lane goes through its strips while they are in cache, with a sum of its own."""
-    from kusari_numpy.compiled.winograd import PLACES, gradient_strips, row_length
+    from kusari_numpy.compiled.winograd import gradient_strips, row_length
 
     c, o, strips = images.shape[-1], rows.shape[-1], len(rows) * tiling.down
     totals = aligned_zeros((LANES, PLACES, row_length(c * o, rows.dtype)), rows.dtype)
@@ -79,7 +80,7 @@ def _gradient_by_lanes(images: HostArray, rows: HostArray, tiling: Tiling, by_ou
 
 def _scratch(tiles: int, c: int, o: int, dtype: np.dtype[Any]) -> tuple[HostArray, HostArray]:
     """Return scratch memory for the transforms of x and gy, V and D."""
-    from kusari_numpy.compiled.winograd import PLACES, row_length
+    from kusari_numpy.compiled.winograd import row_length
 
     patches = workspace("patches", (tiles, row_length(PLACES * c, dtype)), dtype)
     return patches, workspace("products", (tiles, row_length(PLACES * o, dtype)), dtype)
@@ -101,7 +102,7 @@ def _add_share(
 
     Each place is added up by one thread at a time in the batch's order: nothing varies.
     """
-    from kusari_numpy.compiled.winograd import PLACES, add_gradient
+    from kusari_numpy.compiled.winograd import add_gradient
 
     V, D = _patches(images, rows, part, tiling)
     seen, made = (V, (0, images.shape[-1])), (D, (0, rows.shape[-1]))

@@ -11,6 +11,7 @@ from kusari_numpy.convolution.channels_last import HostArray
 from kusari_numpy.convolution.gradient import LANES
 from kusari_numpy.convolution.winograd_filters import CHANNELS, LARGEST, block_of_filters
 from kusari_numpy.threads import pool
+from kusari_numpy.winograd_matrices import PLACES
 from kusari_numpy.workspace import aligned_empty, workspace
 
 CACHE: Final = 3 * 2**19
@@ -55,7 +56,7 @@ def convolve(
 
     ``channels``: (bias, O).
     """
-    from kusari_numpy.compiled.winograd import PLACES, convolve_strips, row_length
+    from kusari_numpy.compiled.winograd import convolve_strips, row_length
 
     y, shift, floor = result(image, channels, out, rectify)
     c = image.shape[-1]
@@ -112,7 +113,7 @@ def convolve_by_panels(
     had they been transformed before, would take no less time.
     """
     from kusari_numpy.compiled.vectors import WIDEST, whole
-    from kusari_numpy.compiled.winograd import PLACES, convolve_panel, row_length, to_patches
+    from kusari_numpy.compiled.winograd import convolve_panel, row_length, to_patches
 
     y, shift, floor = result(image, channels, out, rectify)
     c, width = image.shape[-1], WIDEST * whole(1, image.dtype)

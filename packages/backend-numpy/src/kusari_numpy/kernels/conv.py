@@ -12,6 +12,8 @@ from kusari_numpy.convolution.small_groups import SmallGroupsConvolution
 from kusari_numpy.convolution.stack import RowsMLPConvolution
 from kusari_numpy.convolution.unfolded import UnfoldedConvolution
 from kusari_numpy.convolution.winograd import WinogradConvolution, winograd_wanted
+from kusari_numpy.convolution.winograd_problem import transforms_wanted
+from kusari_numpy.convolution.winograd_products import WinogradByProducts
 from kusari_numpy.convolution.winograd_stack import WinogradMLPConvolution
 
 
@@ -19,6 +21,7 @@ def register(backend: Backend) -> None:
     """Register the overrides of convolution; of those that take a Problem, the last one here does it."""
     backend.implements(Convolution)(UnfoldedConvolution)
     backend.implements(Convolution)(GroupedConvolution)
+    backend.implements(Convolution, available=transforms_wanted)(WinogradByProducts)
     backend.implements(Convolution, available=compiled_available)(DirectConvolution)
     backend.implements(Convolution, available=winograd_wanted)(WinogradConvolution)
     backend.implements(Convolution, available=compiled_available)(DepthwiseConvolution)

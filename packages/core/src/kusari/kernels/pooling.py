@@ -81,7 +81,7 @@ class MaxPooling(Family[PoolingProblem]):
         for place, tap in enumerate(taps[1:], start=1):
             before, best = best, xp.maximum(best, tap)  # NaN where either is
             better = (best != before) & (before == before)
-            where = xp.where(better, place, where)
+            where = xp.maximum(where, xp.astype(better, xp.int32) * place)  # NumPy takes a third of where()'s time
         if len(taps) == 1:
             best = xp.asarray(best, copy=True)
         return to_channels_first(self.backend, best), to_channels_first(self.backend, where)
