@@ -21,7 +21,7 @@ def address(array: np.ndarray[Any, Any]) -> int:
 
 @pytest.fixture(autouse=True)
 def nothing_idle(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workspace, "_idle", workspace._Idle())
+    monkeypatch.setattr(workspace, "_held", workspace._Held())
 
 
 def test_memory_of_a_dead_array_is_the_next_ones() -> None:
@@ -51,22 +51,23 @@ def test_a_view_keeps_the_memory(see: Callable[[np.ndarray[Any, Any]], Any]) -> 
     assert address(aligned_empty((LARGE,), BYTES)) == where
 
 
-def test_who_finds_nothing_takes_the_place_of_others() -> None:
+def test_where_there_is_too_much_the_first_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workspace, "KEPT", 6 * LARGE)
     kept = [aligned_empty((LARGE * size,), BYTES) for size in (1, 2, 3)]
     where = [address(array) for array in kept]
     while kept:
         kept.pop(0)
-    large = aligned_empty((LARGE * 5 // 2,), BYTES)  # lets go of 1 and 2
-    assert workspace._idle.sizes == [LARGE * 3]
+    large = aligned_empty((LARGE * 5 // 2,), BYTES)  # in the place of 1 and 2
+    assert workspace._held.idle == [LARGE * 3]
     assert address(aligned_empty((LARGE * 3,), BYTES)) == where[2]
     del large
 
 
 def test_little_is_not_kept_and_not_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workspace, "IDLE", 2 * LARGE)
+    monkeypatch.setattr(workspace, "KEPT", 2 * LARGE)
     arrays = [aligned_empty((LARGE,), BYTES) for _ in range(3)] + [aligned_empty((LARGE - 1,), BYTES)]
     arrays.clear()
-    assert workspace._idle.sizes == [LARGE] * 2
+    assert workspace._held.idle == [LARGE] * 2
 
 
 def test_threads_never_share() -> None:

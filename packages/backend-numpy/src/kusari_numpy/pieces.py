@@ -36,9 +36,14 @@ def share(work: Callable[[int, int], Any], count: int, size: int) -> None:
     0 2
     2 3
     """
-    step = max(1, PIECE // max(size, 1))
+    step = in_a_piece(size)
     if step >= count:
         if count:
             work(0, count)  # one piece: nothing to share
         return
     pool().run(lambda piece: work(piece * step, min((piece + 1) * step, count)), -(-count // step))
+
+
+def in_a_piece(size: int) -> int:
+    """Return how many items of so many numbers make a piece."""
+    return max(1, PIECE // max(size, 1))
