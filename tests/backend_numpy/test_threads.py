@@ -8,11 +8,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
+from kusari.backend import get_backend
 from kusari_numpy import helper, threads
+from kusari_numpy.compiled_available import compiled_available
 from kusari_numpy.helper import Helper
 from kusari_numpy.threads import ThreadPool, get_num_threads, pool, set_num_threads
 
@@ -151,6 +154,34 @@ def wait_until(reached: Callable[[], bool]) -> None:
     while not reached():
         assert time.monotonic() < end, "the other thread has done nothing for 30 s"
         time.sleep(0.001)
+
+
+@pytest.mark.skipif(compiled_available(get_backend("numpy")) is not True, reason="needs numba, threadpoolctl")
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_compiled_loops_take_each_piece_once_and_wait_for_all(size: int) -> None:
+    from numba import njit
+
+    from kusari_numpy.compiled.turns import go_on, is_last, take, wait
+
+    @njit(nogil=True)
+    def count_and_sum(taken: Any, sums: Any, turns: Any) -> None:
+        piece = take(turns, 0)
+        while piece < len(taken):
+            taken[piece] += 1
+            if is_last(turns, len(taken), 1):
+                go_on(turns, 2)
+            piece = take(turns, 0)
+        wait(turns, 2)
+        sums[take(turns, 3)] = taken.sum()  # what the others took is there
+
+    own = ThreadPool(size)
+    for pieces in (1, 2, 1000):
+        taken, sums = np.zeros(pieces, np.int64), np.zeros(size, np.int64)
+        threads = own.sharing(pieces)
+        own.take_turns(count_and_sum, (taken, sums), threads)
+        assert taken.tolist() == [1] * pieces
+        assert sums.tolist() == [pieces] * threads + [0] * (size - threads)
+    own.close()
 
 
 @pytest.mark.parametrize("patient", [False, True])

@@ -12,12 +12,16 @@ import functools
 import itertools
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
+
+import numpy as np
 
 from kusari_numpy.helper import Helper
 
 ENVIRONMENT_VARIABLE: Final = "KUSARI_NUM_THREADS"
+TURNS: Final = 8
+"""Counters that a kernel call has: a cache line of them."""
 
 
 def usable_cores() -> int:
@@ -80,6 +84,23 @@ class ThreadPool:
         finally:
             self._busy.release()
 
+    def take_turns(self, loop: Callable[..., Any], operands: Iterable[Any], threads: int) -> None:
+        """Call ``loop(*operands, turns)`` once in each thread, so many at most: it takes pieces of work from counters.
+
+        Where threads come back to the interpreter for each piece, as with `run`, they wait for its lock.
+
+        Args:
+            loop: Compiled; see `kusari_numpy.compiled.turns`.
+            operands: What it takes.
+            threads: See `sharing`.
+        """
+        bound = functools.partial(loop, *operands, new_turns())
+        self.run(lambda _: bound(), threads)
+
+    def sharing(self, pieces: int) -> int:
+        """Return how many threads share so many pieces of work."""
+        return max(1, min(pieces, self._size))
+
     def _share(self, work: Callable[[int], Any], count: int, helpers: int) -> None:
         if not self._helpers:
             patient = self._size <= usable_cores()
@@ -112,6 +133,11 @@ class ThreadPool:
         helpers, self._helpers = self._helpers, []
         for helper in helpers:
             helper.end()
+
+
+def new_turns() -> np.ndarray[Any, Any]:
+    """Return counters for `kusari_numpy.compiled.turns`."""
+    return np.zeros(TURNS, np.int64)
 
 
 def limit_blas(number: int) -> None:

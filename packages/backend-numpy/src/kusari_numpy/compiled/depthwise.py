@@ -18,6 +18,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from kusari_numpy.compiled.options import inlined, jit
+from kusari_numpy.compiled.turns import take
 from kusari_numpy.compiled.vectors import Writer, each_vector, lanes_of, operands
 
 CHAINS: Final = (3, 2, 1)
@@ -239,7 +240,7 @@ def _each_vector(
 
 @jit
 def convolve(
-    x: Any, boxes: Any, filters: Any, y: Any, bias: Any, floor: Any, parts: int, first: int, last: int
+    x: Any, boxes: Any, filters: Any, y: Any, bias: Any, floor: Any, parts: int, at_once: int, turns: Any
 ) -> None:
     """Compute pieces of y = max(bias + Σ_t x[… + taps[t]] filters[t], floor): a part of each box of an image.
 
@@ -251,10 +252,12 @@ def convolve(
         bias: (C,).
         floor: Nothing in y is below it.
         parts: Pieces that an image is.
-        first: Number of a piece.
-        last: Number of the piece after the last one.
+        at_once: How many pieces a thread takes.
+        turns: How many are taken.
     """
-    for piece in range(first, last):
+    count = len(x) * parts
+    piece = first = take(turns, 0) * at_once
+    while piece < count:
         image, result, part = x[piece // parts], y[piece // parts], piece % parts
         for box in range(len(boxes.sizes)):
             depth, height, width = boxes.sizes[box]
@@ -275,6 +278,9 @@ def convolve(
                         target + w * y_step, y_step, bias, floor,
                     )  # fmt: skip
                 block += stop - begin
+        piece += 1
+        if piece == first + at_once:
+            piece = first = take(turns, 0) * at_once
 
 
 @jit

@@ -13,6 +13,7 @@ import numpy as np
 
 from kusari_numpy.compiled.options import jit
 from kusari_numpy.compiled.tile import add_tile_up_to
+from kusari_numpy.compiled.turns import take
 from kusari_numpy.compiled.vectors import REGISTERS, TALLEST, WIDEST
 
 HEIGHTS: Final = REGISTERS.rows
@@ -86,11 +87,11 @@ def convolve(
 
 
 @jit
-def convolve_groups(
-    x: Any, source: Any, inputs: int, filters: Any, segments: Any, y: Any, target: Any, outputs: int, part: Any,
-    biases: Any, floor: Any, blocks: Any,
+def convolve_parts(
+    x: Any, source: Any, inputs: int, filters: Any, segments: Any, y: Any, target: Any, outputs: int, parts: Any,
+    biases: Any, floor: Any, blocks: Any, turns: Any,
 ) -> None:  # fmt: skip
-    """Compute a range of output pixels and channels, of some groups.
+    """Compute parts of the output, of which threads take one after the other.
 
     Args:
         x: As in `convolve`, like all that are not named here.
@@ -101,19 +102,23 @@ def convolve_groups(
         y: Flat.
         target: The grid of what the first group makes.
         outputs: Channels of y that a group makes.
-        part: Pixels, vectors and groups: the first one's number, and that after the last.
+        parts: Of pixels, vectors and groups the first one's number, and that after the last: six numbers a row.
         biases: (groups, channels in whole vectors).
         floor: Nothing in y is below it.
         blocks: (block, group).
+        turns: How many parts are taken.
     """
-    pixels, vectors, groups = part
-    for group in range(groups[0], groups[1]):
-        seen = source[0], source[1] + group * inputs, source[2]
-        made = target[0], target[1] + group * outputs, target[2]
-        convolve(
-            x, seen, filters[group], segments, y, made, pixels, vectors, biases[group], floor, blocks[0], blocks[1],
-            outputs,
-        )  # fmt: skip
+    number = take(turns, 0)
+    while number < len(parts):
+        begin, end, left, right, first, last = parts[number]
+        for group in range(first, last):
+            seen = source[0], source[1] + group * inputs, source[2]
+            made = target[0], target[1] + group * outputs, target[2]
+            convolve(
+                x, seen, filters[group], segments, y, made, (begin, end), (left, right), biases[group], floor,
+                blocks[0], blocks[1], outputs,
+            )  # fmt: skip
+        number = take(turns, 0)
 
 
 @jit

@@ -9,6 +9,7 @@ import numpy as np
 from kusari_numpy.compiled.options import jit
 from kusari_numpy.compiled.panels import HEIGHTS
 from kusari_numpy.compiled.tile import add_tile_up_to
+from kusari_numpy.compiled.turns import take
 from kusari_numpy.compiled.vectors import REGISTERS, TALLEST, WIDEST
 
 
@@ -63,6 +64,44 @@ def gradient_by_outputs(
                     width, a, rows, row, b, start, runs, 0, len(runs), (a_step, step), gradient, into, 0, real,
                     nothing, lowest, begin > 0,
                 )  # fmt: skip
+
+
+@jit
+def gradients_in_turns(
+    x: Any, taps: Any, channels: int, g: Any, runs: Any, steps: tuple[int, int], gradients: Any, parts: Any,
+    per_block: int, packed: Any, apart: Any, apart_by: tuple[int, int], turns: Any,
+) -> None:  # fmt: skip
+    """Compute parts of the gradients of lanes, of which threads take one after the other.
+
+    Args:
+        x: As in `gradient_by_outputs`, like all that are not named here.
+        taps: Those of a group.
+        channels: Of x that a group sees.
+        g: All groups'.
+        runs: Lines of all lanes, as the first group sees and makes them.
+        steps: Those of a group.
+        gradients: (lanes, groups, numbers); each lane has a part of the lines.
+        parts: Of output channels and panels the first one's number, and that after the last: four numbers a row.
+        per_block: Lines.
+        packed: One row for each thread.
+        apart: Likewise.
+        apart_by: From what one group sees, and makes, to what the next does.
+        turns: How many parts of all lanes are taken, and how many threads there are.
+    """
+    thread, lanes = take(turns, 1), len(gradients)
+    number = take(turns, 0)
+    while number < lanes * len(parts):
+        lane = number // len(parts)
+        left, right, first, last = parts[number % len(parts)]
+        for group in range(gradients.shape[1]):
+            lines = runs[lane * len(runs) // lanes : (lane + 1) * len(runs) // lanes].copy()
+            lines[:, 0] += group * apart_by[0]
+            lines[:, 1] += group * apart_by[1]
+            gradient_by_outputs(
+                x, taps, channels, g, lines, steps, gradients[lane, group], ((left, right), (first, last)), per_block,
+                packed[thread], apart[thread],
+            )  # fmt: skip
+        number = take(turns, 0)
 
 
 @jit

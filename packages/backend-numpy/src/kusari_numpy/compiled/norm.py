@@ -6,11 +6,18 @@ memory again. What a block or run finds is put together by the caller, in a fixe
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from kusari_numpy.compiled.options import jit
+from kusari_numpy.compiled.turns import go_on, is_last, take, wait
+
+BLOCKS: Final = 4
+"""Of rows in a piece of work: what neighbouring blocks find lies in the same cache lines."""
+TAKEN, DONE, MERGED, TAKEN_THEN = range(4)
+"""Counters: pieces of the first pass that threads have taken, and those done; whether that is put together; and pieces
+of the second pass taken."""
 
 
 @jit
@@ -185,3 +192,116 @@ def plane_gradient(
         for b in range(length):
             g = gy[a, c, b] if not rectified or y[a, c, b] > 0 else zero
             gx[a, c, b] = k * g - u * (x[a, c, b] - off) - w
+
+
+@jit
+def moments(x: Any, mean: Any, var: Any, step: int, means: Any, squares: Any, members: int, turns: Any) -> None:
+    """Mean and variance of rows or planes, as this thread's share of the work: see `normalize`."""
+    if x.ndim == 2:
+        first = take(turns, TAKEN) * BLOCKS
+        while first < len(means):
+            last = min(first + BLOCKS, len(means))
+            row_moments(x, means, squares, first, last, step)
+            if is_last(turns, -(-len(means) // BLOCKS), DONE):
+                merge_moments(means, squares, step, members, mean, var)
+                go_on(turns, MERGED)
+            first = take(turns, TAKEN) * BLOCKS
+    else:
+        runs = means.size
+        first = take(turns, TAKEN) * step
+        while first < runs:
+            last = min(first + step, runs)
+            plane_moments(x, means, squares, first, last)
+            if is_last(turns, -(-runs // step), DONE):
+                merge_moments(means, squares, x.shape[2], members, mean, var)
+                go_on(turns, MERGED)
+            first = take(turns, TAKEN) * step
+
+
+@jit
+def scale(
+    x: Any, y: Any, gamma: Any, beta: Any, mean: Any, var: Any, eps: Any, floor: Any, step: int, turns: Any
+) -> None:
+    """y = max(γ (x − mean) / √(var + ε) + β, floor), as this thread's share of the work: see `normalize`."""
+    by = np.empty_like(gamma)
+    for c in range(len(by)):
+        by[c] = gamma[c] / np.sqrt(var[c] + eps)
+    if x.ndim == 2:
+        first = take(turns, TAKEN_THEN) * step * BLOCKS
+        while first < len(x):
+            last = min(first + step * BLOCKS, len(x))
+            row_scale(x, y, mean, by, beta, floor, first, last)
+            first = take(turns, TAKEN_THEN) * step * BLOCKS
+    else:
+        first = take(turns, TAKEN_THEN) * step
+        while first < len(x) * len(by):
+            last = min(first + step, len(x) * len(by))
+            plane_scale(x, y, mean, by, beta, floor, first, last)
+            first = take(turns, TAKEN_THEN) * step
+
+
+@jit
+def normalize(
+    x: Any, y: Any, gamma: Any, beta: Any, mean: Any, var: Any, eps: Any, floor: Any, step: int, means: Any,
+    squares: Any, members: int, turns: Any,
+) -> None:  # fmt: skip
+    """Normalize by mean and variance, which are found first; threads that find nothing more to do wait for these.
+
+    Args:
+        x: Rows (M, C) or planes (A, C, B).
+        y: Likewise.
+        gamma: Of each channel.
+        beta: Likewise.
+        mean: Where it goes.
+        var: Where it goes.
+        eps: ε.
+        floor: Nothing in y is below it.
+        step: Rows in a block, or runs in a piece of work.
+        means: Where those of blocks or runs go.
+        squares: Likewise, their sums of squares.
+        members: Numbers that each mean is of.
+        turns: Which pieces of work are taken.
+    """
+    moments(x, mean, var, step, means, squares, members, turns)
+    wait(turns, MERGED)
+    scale(x, y, gamma, beta, mean, var, eps, floor, step, turns)
+
+
+@jit
+def normalize_gradient(
+    x: Any, y: Any, gy: Any, gx: Any, gamma: Any, mean: Any, var: Any, eps: Any, rectified: bool, step: int,
+    sums: Any, products: Any, members: int, found: Any, turns: Any,
+) -> None:  # fmt: skip
+    """Write the gradient of x, and to ``found`` what `merge_sums` finds: as `normalize` goes about it."""
+    factors = found[2], found[3], found[4]
+    if x.ndim == 2:
+        first = take(turns, TAKEN) * BLOCKS
+        while first < len(sums):
+            last = min(first + BLOCKS, len(sums))
+            row_sums(x, y, gy, mean, sums, products, first, last, step, rectified)
+            if is_last(turns, -(-len(sums) // BLOCKS), DONE):
+                merge_sums(sums, products, members, gamma, var, eps, found)
+                go_on(turns, MERGED)
+            first = take(turns, TAKEN) * BLOCKS
+        wait(turns, MERGED)
+        first = take(turns, TAKEN_THEN) * step * BLOCKS
+        while first < len(x):
+            last = min(first + step * BLOCKS, len(x))
+            row_gradient(x, y, gy, gx, mean, factors, first, last, rectified)
+            first = take(turns, TAKEN_THEN) * step * BLOCKS
+    else:
+        runs = sums.size
+        first = take(turns, TAKEN) * step
+        while first < runs:
+            last = min(first + step, runs)
+            plane_sums(x, y, gy, mean, sums, products, first, last, rectified)
+            if is_last(turns, -(-runs // step), DONE):
+                merge_sums(sums, products, members, gamma, var, eps, found)
+                go_on(turns, MERGED)
+            first = take(turns, TAKEN) * step
+        wait(turns, MERGED)
+        first = take(turns, TAKEN_THEN) * step
+        while first < runs:
+            last = min(first + step, runs)
+            plane_gradient(x, y, gy, gx, mean, factors, first, last, rectified)
+            first = take(turns, TAKEN_THEN) * step

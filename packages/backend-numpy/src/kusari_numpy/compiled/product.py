@@ -11,6 +11,7 @@ import numpy as np
 
 from kusari_numpy.compiled.options import jit
 from kusari_numpy.compiled.panels import ROWS, go_by, pack, turn_rows
+from kusari_numpy.compiled.turns import take
 from kusari_numpy.compiled.vectors import REGISTERS, TALLEST, WIDEST
 
 DEEPEST: Final = 704
@@ -76,6 +77,34 @@ def multiply(
                     panels = packed[(column - left) * length :]
                     sides = column, min(column + near * across, right)
                     go_by(x, sources, panels, length, y, targets, sides, nothing, k > 0)
+
+
+@jit
+def multiply_parts(
+    a: Any, a_steps: tuple[int, int], b: Any, b_steps: tuple[int, int], y: Any, size: tuple[int, int], parts: Any,
+    packed: Any, turned: Any, turns: Any,
+) -> None:  # fmt: skip
+    """Compute parts of y = a b, of which threads take one after the other; see `multiply`.
+
+    Args:
+        a: As there, like all that are not named here.
+        a_steps: Likewise.
+        b: Likewise.
+        b_steps: Likewise.
+        y: Likewise.
+        size: Likewise.
+        parts: Four numbers a row.
+        packed: A row for each thread.
+        turned: Likewise.
+        turns: How many parts are taken, and how many threads there are.
+    """
+    thread = take(turns, 1)
+    number = take(turns, 0)
+    while number < len(parts):
+        first, last, begin, end = parts[number]
+        part = first, last, begin, end
+        multiply(a, a_steps, b, b_steps, y, size, part, packed[thread], turned[thread])
+        number = take(turns, 0)
 
 
 @jit

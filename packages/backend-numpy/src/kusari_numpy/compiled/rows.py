@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kusari_numpy.compiled.options import jit
+from kusari_numpy.compiled.turns import take
 
 
 @jit
@@ -29,3 +30,13 @@ def sum_rows(gy: Any, total: Any) -> None:
     for row in range(gy.shape[0]):
         for o in range(gy.shape[1]):
             total[o] += gy[row, o]
+
+
+@jit
+def sum_images(gy: Any, at_once: int, totals: Any, turns: Any) -> None:
+    """Add the sum of every ``at_once`` images of gy (N, rows, O) to a row of totals, which may be longer than O."""
+    part = take(turns, 0)
+    while part < len(totals):
+        for image in range(part * at_once, min((part + 1) * at_once, len(gy))):
+            sum_rows(gy[image], totals[part])
+        part = take(turns, 0)

@@ -26,7 +26,7 @@ from kusari_numpy.convolution.epilogue import activate
 from kusari_numpy.convolution.gradient import LANES
 from kusari_numpy.convolution.passes import Passes, Three
 from kusari_numpy.convolution.places import Grid, source, tap_numbers, tap_places, target
-from kusari_numpy.pieces import PIECE, share
+from kusari_numpy.pieces import PIECE, in_a_piece
 from kusari_numpy.threads import pool
 from kusari_numpy.workspace import aligned_empty, aligned_zeros
 
@@ -106,11 +106,9 @@ class DepthwiseConvolution(ChannelsLastConvolution):
         filters = np.ascontiguousarray(W.reshape(len(W), -1).T).reshape(-1)
         images, results = flat_images(channels_last(x)), flat_images(y)
         parts = _parts(results[0].size)
-
-        def work(first: int, last: int) -> None:
-            convolve(images, boxes, filters, results, bias, floor, parts, first, last)
-
-        share(work, len(x) * parts, max(results[0].size // parts, PIECE // 4))
+        at_once = in_a_piece(max(results[0].size // parts, PIECE // 4))
+        operands = images, boxes, filters, results, bias, floor, parts, at_once
+        pool().take_turns(convolve, operands, pool().sharing(len(x) * parts // at_once))
         return y
 
 

@@ -27,7 +27,7 @@ from kusari_numpy.convolution.places import Seen, tap_order
 from kusari_numpy.convolution.sweep import Sweep
 from kusari_numpy.pieces import PIECE, share
 from kusari_numpy.threads import pool
-from kusari_numpy.workspace import aligned_empty, workspace
+from kusari_numpy.workspace import aligned_empty, aligned_zeros, workspace
 
 FEW_CHANNELS: Final = 4
 """Up to here an image of channels-first memory is read as it is."""
@@ -187,12 +187,12 @@ def _pack(W: HostArray, groups: int, size: tuple[int, int], steps: tuple[int, in
 
 def sum_pixels(rows: HostArray) -> HostArray:
     """Return the sum of (N, *out, O) over all but O: some images first, always the same, so that nothing varies."""
-    from kusari_numpy.compiled.rows import sum_rows
+    from kusari_numpy.compiled.rows import sum_images
+    from kusari_numpy.compiled.vectors import whole
 
     images, outputs = rows.reshape(len(rows), -1, rows.shape[-1]), rows.shape[-1]
-    step = max(1, PIECE // images[0].size)
-    parts = [images[first : first + step].reshape(-1, outputs) for first in range(0, len(images), step)]
-    totals = np.zeros((len(parts), outputs), rows.dtype)
-    pool().run(lambda number: sum_rows(parts[number], totals[number]), len(parts))
-    total: HostArray = totals.sum(axis=0)
+    at_once = max(1, PIECE // images[0].size)
+    totals = aligned_zeros((-(-len(images) // at_once), whole(outputs, rows.dtype)), rows.dtype)  # each has its lines
+    pool().take_turns(sum_images, (images, at_once, totals), pool().sharing(len(totals)))
+    total: HostArray = totals.sum(axis=0)[:outputs]
     return total

@@ -55,33 +55,29 @@ class GradientByOutputs:
         panels = len(self.taps) * -(-self.reach // self.width)
         # Lanes of images read everything once, and write the gradient four times; parts of it the other way round.
         self.lanes = LANES if 4 * math.prod(self.shape) <= math.prod(seen) + math.prod(gy) else 1
-        self.parts = _cut(self.outputs, panels, LANES // self.lanes)
+        self.parts = np.array(_cut(self.outputs, panels, LANES // self.lanes)).reshape(-1, 4)
+        longest = int(self.runs[:, 2].max())
+        pixels = self.per_block * longest if self.inputs > FAR or longest < SHORT else 0
+        rows = self.outputs + whole(1, self.dtype) if pixels and self.outputs >= WIDE else 0
+        self.scratch = pixels * self.width, whole(pixels * rows, self.dtype)
 
     def __call__(self, images: HostArray, gy: HostArray) -> HostArray:
         """Return the gradient, of W's shape, from enclosed images and gy (N, *out, O)."""
-        from kusari_numpy.compiled.gradient_by_outputs import gradient_by_outputs
-        from kusari_numpy.compiled.vectors import WIDEST
+        from kusari_numpy.compiled.gradient_by_outputs import gradients_in_turns
 
-        total = aligned_zeros((self.lanes, self.groups, self.outputs, len(self.taps) * self.reach), self.dtype)
-        x, g = images.reshape(-1), gy.reshape(-1)
-        longest = int(self.runs[:, 2].max())
-        pixels = self.per_block * longest if self.inputs > FAR or longest < SHORT else 0
-
-        def work(piece: int) -> None:
-            lane, part = divmod(piece, len(self.parts))
-            of_lane = self.runs[lane * len(self.runs) // self.lanes : (lane + 1) * len(self.runs) // self.lanes]
-            packed = workspace("panel", (pixels * self.width,), self.dtype)
-            rows = self.outputs + self.width // WIDEST if pixels and self.outputs >= WIDE else 0
-            apart = workspace("rows", (pixels * rows,), self.dtype)
-            for group in range(self.groups):
-                lines = of_lane + np.array([group * self.step, group * self.outputs, 0])
-                into = total[lane, group].reshape(-1)
-                operands = x, self.taps, self.reach, g, lines, self.steps, into, self.parts[part]
-                gradient_by_outputs(*operands, self.per_block, packed, apart)
-
-        pool().run(work, self.lanes * len(self.parts))
+        numbers = len(self.taps) * self.reach * self.outputs
+        total = aligned_zeros((self.lanes, self.groups, numbers), self.dtype)
+        threads = pool().sharing(self.lanes * len(self.parts))
+        packed, apart = (
+            workspace(slot, (threads, size), self.dtype)
+            for slot, size in zip(("panel", "rows"), self.scratch, strict=True)
+        )
+        seen = images.reshape(-1), self.taps, self.reach
+        made = gy.reshape(-1), self.runs, self.steps, total, self.parts, self.per_block, packed, apart
+        pool().take_turns(gradients_in_turns, (*seen, *made, (self.step, self.outputs)), threads)
         summed: HostArray = total[0] if self.lanes == 1 else total.sum(axis=0)
-        return transposed(summed.reshape(self.shape[0], -1, self.inputs)).reshape(self.shape)
+        by_taps = summed.reshape(self.shape[0], -1, self.inputs)
+        return (by_taps if by_taps.shape[1] == 1 else transposed(by_taps)).reshape(self.shape)
 
 
 def is_by_outputs(problem: ConvolutionProblem, passes: Passes) -> bool:

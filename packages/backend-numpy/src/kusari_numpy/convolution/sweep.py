@@ -12,7 +12,7 @@ from kusari_numpy.convolution.channels_last import HostArray
 from kusari_numpy.convolution.passes import Pass, Passes, Three
 from kusari_numpy.convolution.places import segments, source, target
 from kusari_numpy.pieces import Range, ranges
-from kusari_numpy.threads import pool
+from kusari_numpy.threads import new_turns, pool
 from kusari_numpy.workspace import aligned_empty, aligned_zeros
 
 FEWEST: Final = 4
@@ -55,7 +55,9 @@ class Sweep:
         # Those that see the same images follow one another: a stride's passes take turns.
         wanted = -(-FEWEST // max(1, len(passes.passes)))
         parts = [(part, one) for number, one in enumerate(passes.passes) for part in self._parts(number, one, wanted)]
-        self.parts = [part for part, one in sorted(parts, key=lambda pair: pair[0].pixels[0] / math.prod(pair[1].grid))]
+        parts = sorted(parts, key=lambda pair: pair[0].pixels[0] / math.prod(pair[1].grid))
+        self.numbers = [part.number for part, _ in parts]
+        self.parts = np.array([[*part.pixels, *part.vectors, *part.groups] for part, _ in parts], np.int64)
 
     def _parts(self, number: int, one: Pass, wanted: int) -> list[Part]:
         from kusari_numpy.compiled.vectors import whole
@@ -68,22 +70,26 @@ class Sweep:
         self, images: HostArray, filters: list[HostArray], bias: HostArray | None = None, rectify: bool = False
     ) -> HostArray:
         """Return (N, *size, O) of bordered images (N, D, H, W, C); ``filters``: (groups, panels) for each pass."""
-        from kusari_numpy.compiled.direct import convolve_groups
+        from kusari_numpy.compiled.direct import convolve_parts
 
         y = (aligned_empty if self.complete else aligned_zeros)(self.y, self.dtype)
         shifts = np.zeros((self.groups, self.padded), self.dtype)
         if bias is not None:
             shifts[:, : self.outputs] = bias.reshape(self.groups, self.outputs)
-        floor = self.dtype.type(0 if rectify else -math.inf)
+        finish = shifts, self.dtype.type(0 if rectify else -math.inf), self.blocking
         x, flat = images.reshape(-1), y.reshape(-1)
 
-        def work(piece: int) -> None:
-            number, *part = self.parts[piece]
+        def operands(number: int, parts: HostArray) -> tuple[Any, ...]:
             seen, runs, into = self.grids[number]
-            of_y = flat, into, self.outputs, tuple(part)
-            convolve_groups(x, seen, self.inputs, filters[number], runs, *of_y, shifts, floor, self.blocking)
+            return x, seen, self.inputs, filters[number], runs, flat, into, self.outputs, parts, *finish
 
-        pool().run(work, len(self.parts))
+        def work(piece: int) -> None:
+            convolve_parts(*(*operands(self.numbers[piece], self.parts[piece : piece + 1]), new_turns()))
+
+        if len(self.grids) == 1:
+            pool().take_turns(convolve_parts, operands(0, self.parts), pool().sharing(len(self.parts)))
+        else:
+            pool().run(work, len(self.parts))
         return y
 
 

@@ -97,20 +97,17 @@ def _cost(a: Matrix, b: Matrix) -> float:
 
 def _multiply(a: Matrix, b: Matrix, y: HostArray) -> None:
     from kusari_numpy.compiled.panels import ROWS
-    from kusari_numpy.compiled.product import DEEPEST, HELD, PACKED, multiply
+    from kusari_numpy.compiled.product import DEEPEST, HELD, PACKED, multiply_parts
     from kusari_numpy.compiled.vectors import WIDEST, whole
 
     (rows, depth), columns = a.shape, b.shape[1]
     panels = -(-columns // whole(1, y.dtype) // WIDEST)
     pieces = _pieces(rows, panels, rows * depth * columns, by_panels=a.steps[1] == 1)
-    result = y.reshape(-1)
-
-    def work(piece: int) -> None:
-        packed, turned = (workspace(slot, (size,), y.dtype) for slot, size in scratch)
-        multiply(a.flat, a.steps, b.flat, b.steps, result, (depth, columns), pieces[piece], packed, turned)
-
+    threads = pool().sharing(len(pieces))
     scratch = (("panels", HELD if a.steps[1] == 1 else PACKED), ("turned rows", ROWS * DEEPEST))
-    pool().run(work, len(pieces))
+    packed, turned = (workspace(slot, (threads, size), y.dtype) for slot, size in scratch)
+    operands = a.flat, a.steps, b.flat, b.steps, y.reshape(-1), (depth, columns), np.array(pieces), packed, turned
+    pool().take_turns(multiply_parts, operands, threads)
 
 
 class Packed:

@@ -11,7 +11,8 @@ from kusari.backend import Backend
 from kusari.kernels.activation import RELU
 from kusari.kernels.norm import Normalization, NormalizationProblem
 from kusari_numpy.compiled_available import compiled_available
-from kusari_numpy.pieces import share
+from kusari_numpy.pieces import PIECE, in_a_piece
+from kusari_numpy.threads import pool
 from kusari_numpy.workspace import aligned_empty
 
 HostArray = np.ndarray[Any, Any]
@@ -46,8 +47,10 @@ class CompiledNormalization(Normalization):
         parts = (self.lengths[:first], self.lengths[first:behind], self.lengths[behind:])
         self.before, self.channels, self.behind = (math.prod(part) for part in parts)
         self.kept_lengths = [problem.x[axis] for axis in kept]
-        self.rows = max(ROWS, BLOCK // self.channels)
-        """In a block."""
+        self.step = max(ROWS, BLOCK // self.channels) if self.behind == 1 else in_a_piece(self.behind)
+        """Rows, or runs, in a piece of work."""
+        self.shares = math.prod(problem.x) * 2 // PIECE
+        self.pieces = -(-(self.before if self.behind == 1 else self.before * self.channels) // self.step)
         self.rectifies = problem.activation == RELU
 
     @classmethod
@@ -69,47 +72,33 @@ class CompiledNormalization(Normalization):
         self, x: HostArray, gamma: HostArray, beta: HostArray
     ) -> tuple[HostArray, HostArray, HostArray]:
         """Return y, the mean and the variance."""
-        mean, var = self.statistics(x)
-        return self.fixed(x, gamma, beta, mean, var), mean, var
+        from kusari_numpy.compiled.norm import normalize
+
+        x, (mean, var) = self._lay_out(x), self._per_channel(2, x.dtype)
+        y = aligned_empty(x.shape, x.dtype)
+        operands = x, y, *self._parameters(gamma, beta), mean, var, *self._finish(x), *self._found(x)
+        pool().take_turns(normalize, operands, pool().sharing(self.shares))
+        return self._activate(y), mean.reshape(self.kept_lengths), var.reshape(self.kept_lengths)
 
     def statistics(self, x: HostArray) -> tuple[HostArray, HostArray]:  # type: ignore[override]
         """Return the mean and the variance alone."""
-        from kusari_numpy.compiled.norm import merge_moments, plane_moments, row_moments
+        from kusari_numpy.compiled.norm import moments
 
-        x = self._lay_out(x)
-        if x.ndim == 2:
-            means = np.empty((self._blocks, self.channels))
-            squares = np.empty((self._blocks, self.channels), x.dtype)
-            self._share_blocks(lambda first, last: row_moments(x, means, squares, first, last, self.rows))
-            count = self.rows
-        else:
-            means, squares = (np.empty((self.before, self.channels)) for _ in range(2))
-            self._share_runs(lambda first, last: plane_moments(x, means, squares, first, last))
-            count = self.behind
-        mean, var = (np.empty(self.channels, x.dtype) for _ in range(2))
-        merge_moments(means, squares, count, self.problem.members, mean, var)
+        x, (mean, var) = self._lay_out(x), self._per_channel(2, x.dtype)
+        pool().take_turns(moments, (x, mean, var, self.step, *self._found(x)), pool().sharing(self.shares))
         return mean.reshape(self.kept_lengths), var.reshape(self.kept_lengths)
 
     def fixed(  # type: ignore[override]
         self, x: HostArray, gamma: HostArray, beta: HostArray, mean: HostArray, var: HostArray
     ) -> HostArray:
         """Return y under a given mean and variance."""
-        from kusari_numpy.compiled.norm import plane_scale, row_scale
+        from kusari_numpy.compiled.norm import scale
 
         x = self._lay_out(x)
         y = aligned_empty(x.shape, x.dtype)
-        scale = gamma / np.sqrt(var + self.problem.eps)
-        floor = x.dtype.type(0 if self.rectifies else -math.inf)
-        operands = (x, y, _flat(mean), _flat(scale), _flat(beta), floor)
-        if x.ndim == 2:
-            share(lambda first, last: row_scale(*operands, first, last), self.before, self.channels)
-        else:
-            self._share_runs(lambda first, last: plane_scale(*operands, first, last))
-        result = self._restore(y)
-        if self.problem.activation is not None and not self.rectifies:
-            activated: Any = self.problem.activation.apply(self.backend, result)
-            return activated
-        return result
+        operands = x, y, *self._parameters(gamma, beta, mean, var), *self._finish(x)
+        pool().take_turns(scale, operands, pool().sharing(self.shares))
+        return self._activate(y)
 
     def backward(  # type: ignore[override]
         self,
@@ -121,47 +110,48 @@ class CompiledNormalization(Normalization):
         gy: HostArray,
     ) -> tuple[HostArray, HostArray, HostArray]:
         """Return the gradients of x, γ and β through `forward`."""
-        from kusari_numpy.compiled.norm import merge_sums, plane_gradient, row_gradient
+        from kusari_numpy.compiled.norm import normalize_gradient
 
-        activation = self.problem.activation
-        if activation is not None and not self.rectifies:
-            through: Any = activation.backpropagate(self.backend, y, gy)  # type: ignore[arg-type]
+        problem = self.problem
+        if problem.activation is not None and not self.rectifies:
+            through: Any = problem.activation.backpropagate(self.backend, y, gy)  # type: ignore[arg-type]
             gy = through
         x, gy = self._lay_out(x), self._lay_out(gy)
         rectified = gy if y is None or not self.rectifies else self._lay_out(y)
-        centre = _flat(mean)
-        sums, products = self._sums(x, rectified, gy, centre)
-        found = np.empty((5, self.channels), x.dtype)
-        merge_sums(sums, products, self.problem.members, _flat(gamma), _flat(var), self.problem.eps, found)
-        gx = aligned_empty(x.shape, x.dtype)
-        operands = (x, rectified, gy, gx, centre, (found[2], found[3], found[4]))
-        if x.ndim == 2:
-            share(lambda a, b: row_gradient(*operands, a, b, self.rectifies), self.before, self.channels)
-        else:
-            self._share_runs(lambda a, b: plane_gradient(*operands, a, b, self.rectifies))
+        gx, found = aligned_empty(x.shape, x.dtype), self._per_channel(5, x.dtype)
+        kind = x.dtype if x.ndim == 2 else np.float64
+        sums = self._partial(kind), self._partial(kind), problem.members
+        operands = x, rectified, gy, gx, *self._parameters(gamma, mean, var), problem.eps, self.rectifies, self.step
+        pool().take_turns(normalize_gradient, (*operands, *sums, found), pool().sharing(self.shares))
         return self._restore(gx), found[0].reshape(gamma.shape), found[1].reshape(gamma.shape)
 
-    def _sums(self, x: HostArray, y: HostArray, gy: HostArray, mean: HostArray) -> tuple[HostArray, HostArray]:
-        """Return Σ g and Σ g (x − mean) of each channel and block or run."""
-        from kusari_numpy.compiled.norm import plane_sums, row_sums
+    def _per_channel(self, rows: int, dtype: Any) -> HostArray:
+        return np.empty((rows, self.channels), dtype)
 
-        if x.ndim == 2:
-            sums, products = (np.empty((self._blocks, self.channels), x.dtype) for _ in range(2))
-            self._share_blocks(lambda a, b: row_sums(x, y, gy, mean, sums, products, a, b, self.rows, self.rectifies))
-        else:
-            sums, products = (np.empty((self.before, self.channels)) for _ in range(2))
-            self._share_runs(lambda a, b: plane_sums(x, y, gy, mean, sums, products, a, b, self.rectifies))
-        return sums, products
+    def _partial(self, dtype: Any) -> HostArray:
+        """Return memory for what blocks of rows or runs find, one number for each channel."""
+        return np.empty((self.pieces if self.behind == 1 else self.before, self.channels), dtype)
 
-    @property
-    def _blocks(self) -> int:
-        return -(-self.before // self.rows)
+    def _parameters(self, *arrays: HostArray) -> list[HostArray]:
+        """Return what the loops take of each channel, flat."""
+        return [np.ascontiguousarray(array).reshape(-1) for array in arrays]
 
-    def _share_blocks(self, work: Any) -> None:
-        share(work, self._blocks, self.rows * self.channels)
+    def _finish(self, x: HostArray) -> tuple[float, np.floating, int]:
+        """Return ε, what nothing in y is below, and how large a piece of work is."""
+        return self.problem.eps, x.dtype.type(0 if self.rectifies else -math.inf), self.step
 
-    def _share_runs(self, work: Any) -> None:
-        share(work, self.before * self.channels, self.behind)
+    def _found(self, x: HostArray) -> tuple[HostArray, HostArray, int]:
+        """Return memory for means and sums of squares, and how many numbers a mean is of."""
+        squares = self._partial(x.dtype if x.ndim == 2 else np.float64)
+        return self._partial(np.float64), squares, self.problem.members
+
+    def _activate(self, y: HostArray) -> HostArray:
+        """Return y in x's shape behind the activation, of which the loops have ReLU."""
+        result = self._restore(y)
+        if self.problem.activation is not None and not self.rectifies:
+            activated: Any = self.problem.activation.apply(self.backend, result)
+            return activated
+        return result
 
     def _lay_out(self, x: HostArray) -> HostArray:
         """Return x as dense rows (M, C) or planes (A, C, B): a view, or a copy where its memory is another's."""
@@ -183,10 +173,6 @@ def memory_order(problem: NormalizationProblem) -> tuple[int, ...]:
         return tuple(range(len(problem.x)))
     steps = [(stride, axis) for axis, stride in enumerate(problem.strides) if problem.x[axis] > 1]
     return rows if steps and min(steps)[1] in kept else tuple(range(len(problem.x)))
-
-
-def _flat(a: HostArray) -> HostArray:
-    return np.ascontiguousarray(a).reshape(-1)
 
 
 def register(backend: Backend) -> None:
