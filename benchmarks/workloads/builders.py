@@ -15,6 +15,7 @@ class Builder(Protocol):
     def batch_norm(self, channels: int) -> Any: ...
     def batch_norm_relu(self, channels: int) -> Any: ...
     def linear(self, i: int, o: int) -> Any: ...
+    def linear_relu(self, i: int, o: int) -> Any: ...
     def relu(self) -> Any: ...
     def dropout(self) -> Any: ...
     def max_pool(self, window: int, stride: int) -> Any: ...
@@ -77,6 +78,9 @@ class Links:
 
     def linear(self, i: int, o: int) -> Any:
         return self.links.Linear(i, o)
+
+    def linear_relu(self, i: int, o: int) -> Any:
+        return self._rectified(self.linear(i, o), "activation")
 
     def relu(self) -> Any:
         return self.functions.relu
@@ -147,6 +151,11 @@ class Torch:
         from torch import nn
 
         return nn.Linear(i, o)
+
+    def linear_relu(self, i: int, o: int) -> Any:
+        from torch import nn
+
+        return nn.Sequential(nn.Linear(i, o), nn.ReLU(inplace=True))
 
     def relu(self) -> Any:
         from torch import nn

@@ -19,7 +19,7 @@ Architecture = Callable[[Builder], Any]
 
 def mlp(b: Builder) -> Any:
     """784-1000-1000-10."""
-    return b.sequence(b.linear(784, 1000), b.relu(), b.linear(1000, 1000), b.relu(), b.linear(1000, CLASSES))
+    return b.sequence(b.linear_relu(784, 1000), b.linear_relu(1000, 1000), b.linear(1000, CLASSES))
 
 
 def nin(b: Builder) -> Any:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 from kusari.backend import get_backend
+from kusari.kernels.activation import RELU, TANH
 
 pytest.importorskip("numba", reason="tiles are compiled: needs kusari-backend-numpy[fast]")
 
@@ -92,6 +93,30 @@ def test_large_products_are_the_same_with_any_number_of_threads(
     finally:
         set_num_threads(before)
     np.testing.assert_array_equal(*made)
+
+
+@pytest.mark.parametrize("shape", [(100, 784, 1000), (1000, 40, 33), (70, 1500, 130)])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("activation", [None, RELU, TANH])
+@pytest.mark.parametrize("bias", [True, False])
+def test_an_affine_map_with_its_activation_and_gradients(
+    shape: tuple[int, int, int], layout: str, activation: Any, bias: bool
+) -> None:
+    random, (rows, depth, columns), backend = np.random.default_rng(0), shape, get_backend("numpy")
+    x, W = matrix(random, rows, depth, layout, "f4"), random.standard_normal((columns, depth)).astype("f4") / 30
+    b = random.standard_normal(columns).astype("f4") if bias else None
+    y = linear.tiles_linear(backend, x, W, b, activation)
+    exact = x.astype("d") @ W.T + (0 if b is None else b)
+    exact = {None: lambda y: y, RELU: lambda y: np.maximum(y, 0), TANH: np.tanh}[activation](exact)
+    np.testing.assert_allclose(y, exact, rtol=0, atol=2e-5)
+    gy, wanted = matrix(random, rows, columns, layout, "f4"), (True, True, bias)
+    made = linear.linear_gradients_in_passes(backend, x, W, y, gy, wanted, activation)
+    g = {None: 1, RELU: y > 0, TANH: 1 - exact * exact}[activation] * gy.astype("d")
+    for gradient, expected in zip(made, (g @ W, g.T @ x, g.sum(axis=0) if bias else None), strict=True):
+        if expected is None:
+            assert gradient is None
+        else:
+            np.testing.assert_allclose(gradient, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
 def test_nan_and_infinity_pass() -> None:

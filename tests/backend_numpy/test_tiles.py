@@ -142,3 +142,11 @@ def test_places_of_no_pixel_lie_outside_the_border() -> None:
                 for distance, _ in axis.taps:
                     assert distance + before >= 0
                     assert (axis.pixels - 1) * axis.step + distance + before < length
+
+
+def test_what_is_kept_on_disk_is_of_these_sources() -> None:
+    from kusari_numpy.compiled import options
+    from kusari_numpy.compiled.direct import places
+
+    kept: Any = places
+    assert kept._cache._cache_file._source_stamp == options._stamp()

@@ -240,7 +240,7 @@ def _each_vector(
 
 @jit
 def convolve(
-    x: Any, boxes: Any, filters: Any, y: Any, bias: Any, floor: Any, parts: int, at_once: int, turns: Any
+    x: Any, boxes: Any, filters: Any, y: Any, bias: Any, floor: Any, parts: int, first: int, last: int
 ) -> None:
     """Compute pieces of y = max(bias + Σ_t x[… + taps[t]] filters[t], floor): a part of each box of an image.
 
@@ -252,12 +252,10 @@ def convolve(
         bias: (C,).
         floor: Nothing in y is below it.
         parts: Pieces that an image is.
-        at_once: How many pieces a thread takes.
-        turns: How many are taken.
+        first: Number of a piece.
+        last: Number of the piece after the last one.
     """
-    count = len(x) * parts
-    piece = first = take(turns, 0) * at_once
-    while piece < count:
+    for piece in range(first, last):
         image, result, part = x[piece // parts], y[piece // parts], piece % parts
         for box in range(len(boxes.sizes)):
             depth, height, width = boxes.sizes[box]
@@ -278,9 +276,18 @@ def convolve(
                         target + w * y_step, y_step, bias, floor,
                     )  # fmt: skip
                 block += stop - begin
-        piece += 1
-        if piece == first + at_once:
-            piece = first = take(turns, 0) * at_once
+
+
+@jit
+def convolve_in_turns(
+    x: Any, boxes: Any, filters: Any, y: Any, bias: Any, floor: Any, parts: int, at_once: int, turns: Any
+) -> None:
+    """Compute all pieces, of which threads take some after one another; see `convolve`."""
+    count = len(x) * parts
+    first = take(turns, 0) * at_once
+    while first < count:
+        convolve(x, boxes, filters, y, bias, floor, parts, first, min(first + at_once, count))
+        first = take(turns, 0) * at_once
 
 
 @jit

@@ -39,6 +39,7 @@ def filter_gradient(
     lanes = REGISTERS.bytes // x.itemsize
     columns = -(-outputs // lanes) * lanes
     nothing, inside = np.zeros(columns, x.dtype), np.arange(ROWS + TALLEST)
+    lowest, sides = x.dtype.type(-np.inf), (0, columns)
     for begin in range(0, len(lines), per_block):
         some = lines[begin : begin + per_block].copy()
         length = _pack(g, some, steps[1], outputs, columns, packed)
@@ -50,7 +51,7 @@ def filter_gradient(
         for row in range(0, count, ROWS):
             held = np.minimum(inside[: min(ROWS, count - row) + TALLEST], min(ROWS, count - row) - 1)
             turn_rows(x, rows[row : row + held[-1] + 1], some, steps[0], turned, pitch)
-            go_by(turned, held * pitch, packed, length, gradient, targets[row + held], (0, columns), nothing, keep)
+            go_by(turned, held * pitch, packed, length, gradient, targets[row + held], sides, nothing, lowest, keep)
 
 
 @jit

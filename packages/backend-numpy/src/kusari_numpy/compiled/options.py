@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from numba import njit
@@ -16,7 +19,20 @@ FAST_MATH: Final = frozenset({"contract", "reassoc", "arcp", "nsz"})
 def jit(function: F) -> F:
     """Compile ``function`` on its first call, without the interpreter's lock; the result is kept on disk."""
     compiled: F = njit(nogil=True, cache=True, fastmath=set(FAST_MATH), error_model="numpy")(function)
+    kept = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    if kept is not None:
+        kept._source_stamp = _stamp()  # numba's own is the time of the function's file, and knows nothing of others
     return compiled
+
+
+@functools.cache
+def _stamp() -> str:
+    """Return a digest of all loops: one that was compiled is stale when any that it calls has changed."""
+    folder = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in (*sorted(folder.glob("*.py")), folder.parent / "winograd_matrices.py"):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def inlined(function: F) -> F:

@@ -96,9 +96,10 @@ def _turn_rows(
 
 @jit
 def go_by(
-    a: Any, sources: Any, packed: Any, depth: int, y: Any, targets: Any, sides: tuple[int, int], nothing: Any, add: bool
-) -> None:
-    """y[targets[row] + column] = Σ a[sources[row] + k] panels[k, column] for the columns between two ``sides``; or +=.
+    a: Any, sources: Any, packed: Any, depth: int, y: Any, targets: Any, sides: tuple[int, int], bias: Any,
+    lowest: Any, add: bool,
+) -> None:  # fmt: skip
+    """y[targets[row] + column] = Σ a[sources[row] + k] panels[k, column] + bias[column] for some columns; or +=.
 
     Args:
         a: Flat.
@@ -108,12 +109,12 @@ def go_by(
         y: Flat.
         targets: Where its rows begin, likewise.
         sides: The first column, which begins a panel, and the one after the last.
-        nothing: As many zeros as y has columns, whole vectors.
+        bias: One number for each column of y, whole vectors; not looked at where y is kept.
+        lowest: Nothing in y is below it.
         add: Keep what y holds.
     """
     lanes = REGISTERS.bytes // a.itemsize
     across = WIDEST * lanes
-    lowest = a.dtype.type(-np.inf)
     run = np.zeros((1, 3), np.int64)
     run[0, 2] = depth
     left, right = sides
@@ -122,7 +123,7 @@ def go_by(
         for column in range(left, whole, across):
             add_tile(
                 WIDEST, a, sources, row, packed, (column - left) * depth, run, 0, 1, (1, across), y, targets, column,
-                right, nothing, lowest, add,
+                right, bias, lowest, add,
             )  # fmt: skip
     if whole == right:
         return
@@ -130,7 +131,7 @@ def go_by(
     steps, begin = (1, width * lanes), (whole - left) * depth
     for row in range(0, rows, HEIGHTS[width - 1]):
         add_tile_within(
-            width, a, sources, row, packed, begin, run, 0, 1, steps, y, targets, whole, right, nothing, lowest, add
+            width, a, sources, row, packed, begin, run, 0, 1, steps, y, targets, whole, right, bias, lowest, add
         )
 
 

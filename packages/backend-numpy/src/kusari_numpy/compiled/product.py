@@ -31,10 +31,10 @@ def block_depth(depth: int) -> int:
 
 @jit
 def multiply(
-    a: Any, a_steps: tuple[int, int], b: Any, b_steps: tuple[int, int], y: Any, size: tuple[int, int], part: Any,
-    packed: Any, turned: Any,
+    a: Any, a_steps: tuple[int, int], b: Any, b_steps: tuple[int, int], y: Any, size: tuple[int, int], bias: Any,
+    floor: Any, part: Any, packed: Any, turned: Any,
 ) -> None:  # fmt: skip
-    """Compute rows and columns of y = a b.
+    """Compute rows and columns of y = max(a b + bias, floor).
 
     Args:
         a: (M, K), flat.
@@ -43,6 +43,8 @@ def multiply(
         b_steps: Likewise.
         y: (M, N), flat.
         size: K and N.
+        bias: (N,), whole vectors.
+        floor: Nothing in y is below it.
         part: The first row of y that is computed and that after the last, and likewise of panels.
         packed: Scratch memory for panels that are packed at a time: HELD numbers, or PACKED if columns of a are dense.
         turned: Scratch memory for rows of a whose columns are dense: ROWS · DEEPEST numbers.
@@ -58,12 +60,12 @@ def multiply(
     panel = deep * across
     together, near = max(1, len(packed) // panel), max(1, HELD // panel)
     one = np.zeros(1, np.int64)  # the only tap's number
-    nothing = np.zeros(max(columns, across), a.dtype)
     for some in range(begin, end, together):
         count = min(together, end - some)
         left, right = some * across, min((some + count) * across, columns)
         for k in range(0, depth, deep):
             length = min(deep, depth - k)
+            lowest = floor if k + length == depth else a.dtype.type(-np.inf)
             pack(b, k * b_steps[0] + left * b_steps[1], b_steps, one, (length, right - left), 0, count, packed)
             for row in range(first, last, block):
                 held = min(block, last - row)
@@ -76,15 +78,15 @@ def multiply(
                 for column in range(left, right, near * across):
                     panels = packed[(column - left) * length :]
                     sides = column, min(column + near * across, right)
-                    go_by(x, sources, panels, length, y, targets, sides, nothing, k > 0)
+                    go_by(x, sources, panels, length, y, targets, sides, bias, lowest, k > 0)
 
 
 @jit
 def multiply_parts(
-    a: Any, a_steps: tuple[int, int], b: Any, b_steps: tuple[int, int], y: Any, size: tuple[int, int], parts: Any,
-    packed: Any, turned: Any, turns: Any,
+    a: Any, a_steps: tuple[int, int], b: Any, b_steps: tuple[int, int], y: Any, size: tuple[int, int], bias: Any,
+    floor: Any, parts: Any, packed: Any, turned: Any, turns: Any,
 ) -> None:  # fmt: skip
-    """Compute parts of y = a b, of which threads take one after the other; see `multiply`.
+    """Compute parts of y = max(a b + bias, floor), of which threads take one after the other; see `multiply`.
 
     Args:
         a: As there, like all that are not named here.
@@ -93,6 +95,8 @@ def multiply_parts(
         b_steps: Likewise.
         y: Likewise.
         size: Likewise.
+        bias: Likewise.
+        floor: Likewise.
         parts: Four numbers a row.
         packed: A row for each thread.
         turned: Likewise.
@@ -103,7 +107,7 @@ def multiply_parts(
     while number < len(parts):
         first, last, begin, end = parts[number]
         part = first, last, begin, end
-        multiply(a, a_steps, b, b_steps, y, size, part, packed[thread], turned[thread])
+        multiply(a, a_steps, b, b_steps, y, size, bias, floor, part, packed[thread], turned[thread])
         number = take(turns, 0)
 
 
@@ -136,9 +140,9 @@ def multiply_packed(a: Any, a_step: int, packed: Any, y: Any, size: tuple[int, i
     padded, count = -(-columns // lanes) * lanes, len(y) // columns
     sides = (part[0] * WIDEST * lanes, min(part[1] * WIDEST * lanes, columns))
     rows = np.minimum(np.arange(count + TALLEST), count - 1)  # a tile may be higher: it repeats the last row
-    nothing = np.zeros(padded, a.dtype)
+    nothing, lowest = np.zeros(padded, a.dtype), a.dtype.type(-np.inf)
     deep = block_depth(depth)
     for k in range(0, depth, deep):
         length = min(deep, depth - k)
         panels = packed[k * padded + sides[0] * length : (k + length) * padded]
-        go_by(a, rows * a_step + k, panels, length, y, rows * columns, sides, nothing, k > 0)
+        go_by(a, rows * a_step + k, panels, length, y, rows * columns, sides, nothing, lowest, k > 0)

@@ -25,6 +25,17 @@ def rectify_grad_to(y: Any, gy: Any, gx: Any) -> None:
 
 
 @jit
+def rectified_and_summed(y: Any, gy: Any, g: Any, total: Any) -> None:
+    """g (rows, O) ← gy where y > 0, else 0; total (O,) ← its sum over the rows."""
+    total[:] = 0
+    for row in range(y.shape[0]):
+        for o in range(y.shape[1]):
+            through = gy[row, o] if y[row, o] > 0 else gy.dtype.type(0)
+            g[row, o] = through
+            total[o] += through
+
+
+@jit
 def sum_rows(gy: Any, total: Any) -> None:
     """Add the sum of gy (rows, O) over its rows to total (O,)."""
     for row in range(gy.shape[0]):

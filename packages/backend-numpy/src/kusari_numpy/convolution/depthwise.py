@@ -98,7 +98,7 @@ class DepthwiseConvolution(ChannelsLastConvolution):
         self, x: HostArray, boxes: Boxes, size: Three, W: HostArray, b: HostArray | None, rectify: bool
     ) -> HostArray:
         """Return (N, *size, C)."""
-        from kusari_numpy.compiled.depthwise import convolve
+        from kusari_numpy.compiled.depthwise import convolve_in_turns
 
         y = (aligned_empty if boxes.complete else aligned_zeros)((len(x), *size, len(W)), x.dtype)
         bias = np.zeros(len(W), x.dtype) if b is None else np.ascontiguousarray(b)
@@ -108,7 +108,7 @@ class DepthwiseConvolution(ChannelsLastConvolution):
         parts = _parts(results[0].size)
         at_once = in_a_piece(max(results[0].size // parts, PIECE // 4))
         operands = images, boxes, filters, results, bias, floor, parts, at_once
-        pool().take_turns(convolve, operands, pool().sharing(len(x) * parts // at_once))
+        pool().take_turns(convolve_in_turns, operands, pool().sharing(len(x) * parts // at_once))
         return y
 
 
