@@ -70,15 +70,15 @@ def render(expression: Expression, dtypes: Dtypes, in_place: Sequence[int | None
     return "import numpy as np\n\n\n" + head + "".join(f"        {line}\n" for line in body)
 
 
-def plain_function(expression: Expression, in_place: Mapping[int, int] | None = None) -> Callable[..., Any]:
+def plain_function(expression: Expression, memory: Mapping[int, str] | None = None) -> Callable[..., Any]:
     """Return the expression as a Python function of (xp, *arrays, *scalars), one call of NumPy for each operation.
 
     `evaluate`, unrolled: relu of ten numbers takes 1.1 µs instead of 4.0.
 
     Args:
         expression: The traced kernel.
-        in_place: Of the instructions whose result replaces an earlier one, which that is; see `replaceable`.
-
+        memory: The names of arrays that instructions write to, see `memory_plan`: more parameters, in alphabetical
+            order.
 
     >>> from kusari.backend.expression import trace
     >>> def lerp(backend: Backend, x: Array, y: Array, t: float) -> Array:
@@ -88,7 +88,7 @@ def plain_function(expression: Expression, in_place: Mapping[int, int] | None = 
     """
     arrays = [f"a{place}" for place in range(len(expression.arrays))]
     scalars = [f"s{place}" for place in range(len(expression.scalars))]
-    replaced = in_place or {}
+    written = memory or {}
     space: dict[str, Any] = {}
     lines = []
     for place, (op, operands, detail) in enumerate(expression.program):
@@ -101,8 +101,8 @@ def plain_function(expression: Expression, in_place: Mapping[int, int] | None = 
         elif op == "astype":
             dtype = f"{given[1]}.dtype" if detail is None else f"np.dtype({detail!r})"
             text = f"xp.astype(xp.asarray({given[0]}), {dtype})"
-        elif place in replaced:
-            text = f"xp.{op}({', '.join(given)}, out=v{replaced[place]})"
+        elif place in written:
+            text = f"xp.{op}({', '.join(given)}, out={written[place]})"
         elif op in INFIX and op != "logical_xor":
             text = f" {INFIX[op]} ".join(given)
         else:
@@ -110,39 +110,57 @@ def plain_function(expression: Expression, in_place: Mapping[int, int] | None = 
         lines.append(f"v{place} = {text}")
     made = [f"xp.asarray(v{output})" for output in expression.outputs]  # NumPy makes 0-d arrays scalars
     lines.append(f"return ({', '.join(made)},)" if expression.returns_tuple else f"return {made[0]}")
-    source = f"def {expression.name}({', '.join(['xp', *arrays, *scalars])}):\n" + "".join(f"    {t}\n" for t in lines)
+    parameters = ["xp", *arrays, *scalars, *sorted(set(written.values()))]
+    source = f"def {expression.name}({', '.join(parameters)}):\n" + "".join(f"    {t}\n" for t in lines)
     exec(compile("import numpy as np\n" + source, f"<plain {expression.name}>", "exec"), space)
     function: Callable[..., Any] = space[expression.name]
     return function
 
 
-def replaceable(expression: Expression, dtypes: Sequence[Any]) -> dict[int, int]:
-    """Return, of instructions whose result fits into the memory of an operand that nobody reads afterwards, which.
+def memory_plan(
+    expression: Expression, dtypes: Sequence[Any], in_place: Sequence[int | None]
+) -> tuple[dict[int, str], dict[str, np.dtype[Any]]]:
+    """Return which memory instructions write to, and the dtypes of scratch memory.
+
+    Results ``o…`` are written where they belong, but not over an array that is still to be read; scratch memory
+    ``w…`` is used again as soon as nobody reads what is in it.
 
     Args:
         expression: The traced kernel.
         dtypes: Of its arrays, which share one shape.
+        in_place: For each result the array that it replaces, or None.
 
     >>> from kusari.backend.expression import trace
     >>> def lerp(backend: Backend, x: Array, y: Array, t: float) -> Array:
     ...     return x + t * (y - x)
-    >>> replaceable(trace(lerp, "lerp"), ["f", "f"])  # t * into y - x, and the sum into that
-    {4: 3, 5: 4}
+    >>> memory_plan(trace(lerp, "lerp"), ["f", "f"], [0])  # y - x, t times that, and the sum
+    ({3: 'w0', 4: 'w0', 5: 'o0'}, {'w0': dtype('float32')})
     """
     try:
         made = infer_dtypes(expression, dtypes).results
     except NotElementwise:
-        return {}
-    last = {operand: place for place, step in enumerate(expression.program) for operand in step.operands}
-    found = {}
-    for place, (op, operands, _) in enumerate(expression.program):
+        return {}, {}
+    program, outputs = expression.program, list(expression.outputs)
+    last = {operand: place for place, step in enumerate(program) for operand in step.operands}
+    read_until = {step.detail: last.get(place, -1) for place, step in enumerate(program) if step.op == "array"}
+    memory: dict[int, str] = {}
+    scratch: dict[str, np.dtype[Any]] = {}
+    idle: list[str] = []
+    for place, (op, operands, _) in enumerate(program):
+        idle += {memory[o] for o in operands if last[o] == place and memory.get(o, "o").startswith("w")}
         dtype = made[place]
         if not isinstance(dtype, np.dtype) or dtype.char not in "fd" or not isinstance(getattr(np, op, None), np.ufunc):
             continue
-        for operand in operands:
-            fits = isinstance(made[operand], np.dtype) and made[operand] == dtype
-            kept = last[operand] > place or operand in expression.outputs or expression.program[operand].op == "array"
-            if fits and not kept:
-                found[place] = operand
-                break
-    return found
+        if place in outputs:
+            number = outputs.index(place)
+            source = in_place[number]
+            if source is None or read_until.get(source, -1) <= place:
+                memory[place] = f"o{number}"
+            continue
+        fitting = [name for name in idle if scratch[name] == dtype]
+        name = fitting[0] if fitting else f"w{len(scratch)}"
+        if fitting:
+            idle.remove(name)
+        scratch[name] = dtype
+        memory[place] = name
+    return memory, scratch

@@ -182,7 +182,7 @@ def adam(
     """m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g², p ← p − η(αₜ m / (√v + ε) + λp)."""
     m = m + (1 - beta1) * (g - m)
     v = v + (1 - beta2) * (g * g - v)
-    return p - eta * (step_size * m / (backend.xp.sqrt(v) + epsilon) + decay * p), m, v
+    return p * (1 - eta * decay) - (eta * step_size) * m / (backend.xp.sqrt(v) + epsilon), m, v
 
 
 @kernel(elementwise=True, donates=("p", "m", "v", "vhat"))
