@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import log_softmax
+from scipy.special import log_softmax, softmax
 from tests.backend_numpy.arrays import images
 
 from kusari.backend import get_backend
 from kusari.kernels.softmax import SoftmaxCrossEntropy, SoftmaxCrossEntropyProblem
-from kusari_numpy.kernels.softmax import Exponentials, RowsSoftmaxCrossEntropy
+from kusari_numpy.compiled_available import compiled_available
+from kusari_numpy.kernels.softmax import Exponentials, RowsSoftmaxCrossEntropy, SmallSoftmaxCrossEntropy
 from kusari_numpy.threads import get_num_threads, set_num_threads
 
 
@@ -63,21 +64,46 @@ def test_loss_and_gradient(drawn: Any) -> None:
         assert np.moveaxis(gx, 1, -1).flags.c_contiguous
 
 
+compiled = pytest.mark.skipif(compiled_available(get_backend("numpy")) is not True, reason="needs numba, threadpoolctl")
+
+
+@compiled
+@pytest.mark.parametrize("dtype", ["f", "d"])
+@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize("shape", [(1, 1), (7, 10), (100, 3)])
+def test_few_numbers_in_one_call(shape: tuple[int, int], normalize: bool, dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    x, t = 5 * rng.standard_normal(shape).astype(dtype), rng.integers(-1, shape[1], shape[0])
+    p = SoftmaxCrossEntropyProblem(x.shape, x.dtype, normalize=normalize)
+    plan = SoftmaxCrossEntropy.plan(get_backend("numpy"), p)
+    assert isinstance(plan, SmallSoftmaxCrossEntropy)
+    loss, kept = plan.forward(x, t, None)
+    tolerance = 1e-6 if dtype == "f" else 1e-14
+    np.testing.assert_allclose(loss, oracle(x, t, None, p), rtol=tolerance, atol=tolerance)
+    gloss, expected = np.asarray(-1.5, dtype), softmax(x.astype("d"), axis=1)
+    expected[np.arange(len(t)), t] -= 1
+    expected *= ((t >= 0) * -1.5 / max(np.sum(t >= 0) if normalize else len(t), 1))[:, None]
+    np.testing.assert_allclose(plan.grad_input(kept, gloss), expected, rtol=0, atol=tolerance)
+    with pytest.raises(IndexError, match="outside the classes"):
+        plan.forward(x, np.full(shape[0], shape[1]), None)
+
+
+@pytest.mark.parametrize("way", [RowsSoftmaxCrossEntropy, pytest.param(SmallSoftmaxCrossEntropy, marks=compiled)])
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_rows_that_do_not_count_may_hold_anything(bad: float) -> None:
+def test_rows_that_do_not_count_may_hold_anything(bad: float, way: type[SoftmaxCrossEntropy]) -> None:
     x = np.random.default_rng(0).standard_normal((4, 5)).astype("f")
     x[1, 2], x[2, 3] = bad, bad
     t = np.asarray([0, -1, -1, 4])
     p = SoftmaxCrossEntropyProblem(x.shape, x.dtype)
-    plan = RowsSoftmaxCrossEntropy(get_backend("numpy"), p)
+    plan: Any = way(get_backend("numpy"), p)
     loss, kept = plan.forward(x, t, None)
     np.testing.assert_allclose(loss, oracle(x[[0, 3]], t[[0, 3]], None, p), rtol=1e-6)
-    gx = plan.grad_input(kept, np.float32(1))  # type: ignore[arg-type]
+    gx = plan.grad_input(kept, np.float32(1))
     assert not gx[1:3].any()
     assert np.isfinite(gx).all()
     loss, kept = plan.forward(x, np.asarray([0, 1, -1, 4]), None)
     assert np.isnan(loss)
-    assert np.isnan(plan.grad_input(kept, np.float32(1))[1]).all()  # type: ignore[arg-type]
+    assert np.isnan(plan.grad_input(kept, np.float32(1))[1]).all()
 
 
 def test_scores_far_apart_overflow_nowhere() -> None:
