@@ -81,6 +81,7 @@ def test_packed_matrices(shape: tuple[int, int, int], layouts: tuple[str, str], 
 def test_large_products_are_the_same_with_any_number_of_threads(
     shape: tuple[int, int, int], layouts: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    linear._cut.cache_clear()
     monkeypatch.setattr(linear, "LARGE_PIECE", 2**22)
     random, (rows, depth, columns) = np.random.default_rng(0), shape
     a, b = matrix(random, rows, depth, layouts[0], "f4"), matrix(random, depth, columns, layouts[1], "f4")
@@ -92,6 +93,7 @@ def test_large_products_are_the_same_with_any_number_of_threads(
             made.append(check(a, b))
     finally:
         set_num_threads(before)
+        linear._cut.cache_clear()
     np.testing.assert_array_equal(*made)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -48,7 +49,7 @@ def tiles_product(backend: Backend, a: HostArray, b: HostArray) -> HostArray:
     if not _wanted(a, b):
         return product.portable(backend, a, b)
     left, right = Matrix.of(a), Matrix.of(b)
-    if not _is_better_turned(left, right):
+    if not left.cut(right).better_turned:
         return _multiply(left, right)
     return transposed(_multiply(right.turned, left.turned, "turned product")[None])[0]
 
@@ -61,7 +62,7 @@ def tiles_linear(
         portable: Any = linear.portable(backend, x, W, b, activation)
         return portable
     left, right = Matrix.of(x), Matrix.of(W.T)
-    if _is_better_turned(left, right):
+    if left.cut(right).better_turned:
         y = tiles_product(backend, x, W.T)
         if b is not None:
             y += b
@@ -124,43 +125,70 @@ class Matrix(NamedTuple):
         """The transposed matrix."""
         return Matrix(self.flat, self.shape[::-1], self.steps[::-1])
 
+    def cut(self, b: Matrix) -> Cut:
+        """Return how the product with a matrix is computed."""
+        return _cut((self.shape, self.steps), (b.shape, b.steps), self.flat.dtype, pool().size)
 
-def _cost(a: Matrix, b: Matrix) -> float:
+
+Form = tuple[tuple[int, int], tuple[int, int]]
+"""A matrix's shape and steps."""
+
+
+class Cut(NamedTuple):
+    """How a product is computed: what of it does not depend on numbers."""
+
+    better_turned: bool
+    """The transposed product, which must be transposed then, takes less."""
+    parts: HostArray
+    """See `_parts`."""
+    columns: int
+    """In whole vectors."""
+    scratch: tuple[int, int]
+    """Numbers of packed panels, and of turned rows, that a thread has."""
+
+
+@functools.lru_cache(maxsize=1024)
+def _cut(a: Form, b: Form, dtype: np.dtype[Any], threads: int) -> Cut:
+    from kusari_numpy.compiled.panels import ROWS
+    from kusari_numpy.compiled.product import DEEPEST, HELD, PACKED
+    from kusari_numpy.compiled.vectors import WIDEST, whole
+
+    ((rows, depth), (_, step)), ((_, columns), _) = a, b
+    turned = _cost((b[0][::-1], b[1][::-1]), (a[0][::-1], a[1][::-1]), dtype) + MOVED * rows * columns
+    padded = whole(columns, dtype)
+    parts = _parts(rows, -(-padded // whole(1, dtype) // WIDEST), rows * depth * columns, threads, by_panels=step == 1)
+    scratch = HELD if step == 1 else PACKED, ROWS * DEEPEST
+    return Cut(_cost(a, b, dtype) > TURNED * turned, np.array(parts, np.int64), padded, scratch)
+
+
+def _cost(a: Form, b: Form, dtype: np.dtype[Any]) -> float:
     """Return how long a b takes, in multiplications: tiles are whole, and a with dense columns is transposed first."""
     from kusari_numpy.compiled.vectors import REGISTERS, WIDEST, whole
 
-    (rows, depth), columns = a.shape, whole(b.shape[1], a.flat.dtype)
-    height = REGISTERS.rows[min(WIDEST, columns // whole(1, a.flat.dtype)) - 1]
-    moved = depth * b.shape[1] + (0 if a.steps[1] == 1 else rows * depth)
+    ((rows, depth), (_, step)), ((_, made), _) = a, b
+    columns = whole(made, dtype)
+    height = REGISTERS.rows[min(WIDEST, columns // whole(1, dtype)) - 1]
+    moved = depth * made + (0 if step == 1 else rows * depth)
     return -(-rows // height) * height * depth * columns + MOVED * moved
-
-
-def _is_better_turned(a: Matrix, b: Matrix) -> bool:
-    """Tell whether the transposed product, which must be transposed then, takes less."""
-    return _cost(a, b) > TURNED * (_cost(b.turned, a.turned) + MOVED * a.shape[0] * b.shape[1])
 
 
 def _multiply(
     a: Matrix, b: Matrix, slot: str | None = None, bias: HostArray | None = None, rectify: bool = False
 ) -> HostArray:
     """Return max(a b + bias, 0), or without the maximum; in scratch memory if there is a slot for it."""
-    from kusari_numpy.compiled.panels import ROWS
-    from kusari_numpy.compiled.product import DEEPEST, HELD, PACKED, multiply_parts
-    from kusari_numpy.compiled.vectors import WIDEST, whole
+    from kusari_numpy.compiled.product import multiply_parts
 
-    (rows, depth), columns, dtype = a.shape, b.shape[1], a.flat.dtype
-    y = aligned_empty((rows, columns), dtype) if slot is None else workspace(slot, (rows, columns), dtype)
-    shift = np.zeros(whole(columns, dtype), dtype)
+    size, dtype, cut = (a.shape[0], b.shape[1]), a.flat.dtype, a.cut(b)
+    y = aligned_empty(size, dtype) if slot is None else workspace(slot, size, dtype)
+    shift = np.zeros(cut.columns, dtype)
     if bias is not None:
-        shift[:columns] = bias
-    panels = -(-len(shift) // whole(1, dtype) // WIDEST)
-    pieces = _pieces(rows, panels, rows * depth * columns, by_panels=a.steps[1] == 1)
-    threads = pool().sharing(len(pieces))
-    scratch = (("panels", HELD if a.steps[1] == 1 else PACKED), ("turned rows", ROWS * DEEPEST))
-    packed, turned = (workspace(slot, (threads, size), dtype) for slot, size in scratch)
-    finish = shift, dtype.type(0 if rectify else -np.inf)
-    operands = a.flat, a.steps, b.flat, b.steps, y.reshape(-1), (depth, columns), *finish
-    pool().take_turns(multiply_parts, (*operands, np.array(pieces), packed, turned), threads)
+        shift[: size[1]] = bias
+    threads = pool().sharing(len(cut.parts))
+    packed = workspace("panels", (threads, cut.scratch[0]), dtype)
+    turned = workspace("turned rows", (threads, cut.scratch[1]), dtype)
+    finish = shift, dtype.type(0 if rectify else -np.inf), cut.parts, packed, turned
+    operands = a.flat, a.steps, b.flat, b.steps, y.reshape(-1), (a.shape[1], size[1])
+    pool().take_turns(multiply_parts, (*operands, *finish), threads)
     return y
 
 
@@ -188,7 +216,7 @@ class Packed:
         from kusari_numpy.compiled.product import multiply_packed
 
         y = aligned_empty((len(rows), self.shape[1]), rows.dtype)
-        pieces = min(_wanted_pieces(y.size * self.shape[0]), self._panels)
+        pieces = min(_wanted_pieces(y.size * self.shape[0], pool().size), self._panels)
         a, result = np.ascontiguousarray(rows).reshape(-1), y.reshape(-1)
 
         def work(piece: int) -> None:
@@ -199,17 +227,19 @@ class Packed:
         return y
 
 
-def _wanted_pieces(multiplications: int) -> int:
-    return max(1, min(PIECES * pool().size, multiplications // PIECE), multiplications // LARGE_PIECE)
+def _wanted_pieces(multiplications: int, threads: int) -> int:
+    return max(1, min(PIECES * threads, multiplications // PIECE), multiplications // LARGE_PIECE)
 
 
-def _pieces(rows: int, panels: int, multiplications: int, by_panels: bool) -> list[tuple[int, int, int, int]]:
+def _parts(
+    rows: int, panels: int, multiplications: int, threads: int, by_panels: bool
+) -> list[tuple[int, int, int, int]]:
     """Return ranges of rows and panels that make up all.
 
     Each packs the panels that it has; where rows are transposed on the way, it is they that should be in one piece.
     """
-    wanted = _wanted_pieces(multiplications)
-    cuts = rows // (FEWEST_ROWS if wanted <= PIECES * pool().size else FEWEST_OF_MANY)
+    wanted = _wanted_pieces(multiplications, threads)
+    cuts = rows // (FEWEST_ROWS if wanted <= PIECES * threads else FEWEST_OF_MANY)
     if by_panels:
         across = min(panels, wanted)
         down = max(1, min(wanted // across, cuts))
