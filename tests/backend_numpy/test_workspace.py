@@ -51,15 +51,26 @@ def test_a_view_keeps_the_memory(see: Callable[[np.ndarray[Any, Any]], Any]) -> 
     assert address(aligned_empty((LARGE,), BYTES)) == where
 
 
+def test_an_array_takes_larger_memory_but_not_much_larger() -> None:
+    kept = [aligned_empty((LARGE * size,), BYTES) for size in (5, 4, 3)]
+    where = {size: address(array) for size, array in zip((5, 4, 3), kept, strict=True)}
+    while kept:
+        kept.pop(0)
+    first, second, third = (aligned_empty((LARGE * 2,), BYTES) for _ in range(3))
+    assert address(first) == where[3]
+    assert address(second) == where[4]
+    assert address(third) != where[5]
+
+
 def test_where_there_is_too_much_the_first_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workspace, "KEPT", 6 * LARGE)
-    kept = [aligned_empty((LARGE * size,), BYTES) for size in (1, 2, 3)]
+    monkeypatch.setattr(workspace, "KEPT", 10 * LARGE)
+    kept = [aligned_empty((LARGE * size,), BYTES) for size in (1, 2, 7)]
     where = [address(array) for array in kept]
     while kept:
         kept.pop(0)
     large = aligned_empty((LARGE * 5 // 2,), BYTES)  # in the place of 1 and 2
-    assert workspace._held.idle == [LARGE * 3]
-    assert address(aligned_empty((LARGE * 3,), BYTES)) == where[2]
+    assert workspace._held.idle == [LARGE * 7]
+    assert address(aligned_empty((LARGE * 7,), BYTES)) == where[2]
     del large
 
 
