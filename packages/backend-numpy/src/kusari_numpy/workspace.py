@@ -109,7 +109,7 @@ def _idle(block: _Block) -> bool:
 class _Held:
     """Memory that is kept, by size, and lent again when the last array in it has died.
 
-    Little is let go: a step that makes arrays of many sizes would ask for some of them anew each time, 18 in one through
+    Little is let go: a step that makes arrays of many sizes would ask for some anew each time, 18 in one through
     depthwise layers, and the system clear pages during 4 of 60 ms.
     """
 
