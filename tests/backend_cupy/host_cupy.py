@@ -53,6 +53,26 @@ PREAMBLE = "\n".join(
 )
 
 
+# CuPy's types of 16 bits, which convert themselves to float and back.
+HEADERS = {
+    "float16": """
+struct float16 {
+  _Float16 held; float16() {} float16(float a) : held((_Float16)a) {} operator float() const { return (float)held; }
+};
+""",
+    "bfloat16": """
+struct bfloat16 {
+  unsigned short held; bfloat16() {}
+  bfloat16(float a) {
+    unsigned bits; __builtin_memcpy(&bits, &a, 4);
+    held = a != a ? 0x7fc0 : (bits + 0x7fff + (bits >> 16 & 1)) >> 16;  // to the nearest, ties to even
+  }
+  operator float() const { unsigned bits = held << 16; float a; __builtin_memcpy(&a, &bits, 4); return a; }
+};
+""",
+}
+
+
 class HostDevice(str):
     """A device that needs no entering, and that NumPy takes for its own."""
 
@@ -111,11 +131,13 @@ def compiled(source: str) -> ctypes.CDLL:
     library = folder / f"{hashlib.sha256(source.encode()).hexdigest()[:20]}.so"
     if not library.exists():
         with tempfile.TemporaryDirectory(dir=folder) as own:
-            made, text = Path(own) / "kernel.so", Path(own) / "kernel.cc"
+            made, text, headers = Path(own) / "kernel.so", Path(own) / "kernel.cc", Path(own) / "cupy"
             text.write_text(source)
-            subprocess.run(
-                [compiler, "-shared", "-fPIC", "-O0", "-ffp-contract=off", "-w", "-o", made, text], check=True
-            )
+            headers.mkdir()
+            for name, header in HEADERS.items():
+                (headers / f"{name}.cuh").write_text("#pragma once\n" + header)
+            options = ["-shared", "-fPIC", "-O0", "-ffp-contract=off", "-w", f"-I{own}"]
+            subprocess.run([compiler, *options, "-o", made, text], check=True)
             made.replace(library)
     return ctypes.CDLL(str(library))
 
@@ -175,11 +197,13 @@ class ElementwiseKernel:
             else:
                 reference = "&" if place >= len(self.inputs) else ""
                 loaded.append(f"{kind}{reference} {parameter.name} = raw_{parameter.name}{index};")
-        lines = [f"typedef {kind} {letter};" for letter, kind in spelled.items()]
+        used = {*spelled.values(), *(line.split("*")[0] for line in declared)}
+        lines = [f"#include <cupy/{kind}.cuh>" for kind in HEADERS if kind in used]  # CuPy does so, too
+        lines += [f"typedef {kind} {letter};" for letter, kind in spelled.items()]
         body = "\n".join([*loaded, self.operation])
         lines.append(f'extern "C" void launch(long long n, {", ".join(declared)}) {{')
         lines.append(f"for (long long i = 0; i < n; ++i) {{\n{body}\n}} }}")
-        return compiled(PREAMBLE + self.preamble + "\n".join(lines))
+        return compiled(PREAMBLE + self.preamble + "\n" + "\n".join(lines))
 
 
 class RawKernel:
