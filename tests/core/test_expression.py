@@ -280,7 +280,12 @@ def test_every_operation_has_numpys_dtype_and_value(op: str, data: Any, weak: An
             return
         found = evaluate(expression, np, given_arrays)
     assert infer_dtypes(expression, [a.dtype for a in given_arrays]).outputs(expression) == (found.dtype,)
-    assert_same(found, expected)
+    if (
+        op == "pow" and found.dtype.kind == "f"
+    ):  # NumPy takes the root for x ** 0.5, and NumPy 2.1 not for np.pow(x, 0.5)
+        np.testing.assert_allclose(found, expected, rtol=2 * np.finfo(found.dtype).eps, strict=True)
+    else:
+        assert_same(found, expected)
 
 
 def test_nan_survives_maximum_and_minimum() -> None:
