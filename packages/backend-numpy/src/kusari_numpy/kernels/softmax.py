@@ -90,7 +90,7 @@ class RowsSoftmaxCrossEntropy(SoftmaxCrossEntropy):
 
 
 SMALL: Final = 2**12
-"""Numbers up to which one call of a loop takes less than NumPy's ten: 0.01 ms for 100 rows of 10 classes, not 0.1."""
+"""Numbers up to which one call of a loop goes ahead of NumPy's ten: 100 rows of 10 classes take 33 µs, not 97."""
 
 
 class SmallSoftmaxCrossEntropy(SoftmaxCrossEntropy):
