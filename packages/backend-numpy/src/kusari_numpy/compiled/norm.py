@@ -195,27 +195,75 @@ def plane_gradient(
 
 
 @jit
+def _pieces(x: Any, step: int) -> int:
+    """Return how many pieces of work there are: some blocks of ``step`` rows, or ``step`` runs."""
+    if x.ndim == 2:
+        return -(-len(x) // (BLOCKS * step))
+    return -(-x.shape[0] * x.shape[1] // step)
+
+
+@jit
+def _find_moments(piece: int, x: Any, means: Any, squares: Any, step: int) -> None:
+    if x.ndim == 2:
+        first = piece * BLOCKS
+        row_moments(x, means, squares, first, min(first + BLOCKS, len(means)), step)
+    else:
+        first = piece * step
+        plane_moments(x, means, squares, first, min(first + step, means.size))
+
+
+@jit
+def _merge_moments(x: Any, means: Any, squares: Any, step: int, members: int, mean: Any, var: Any) -> None:
+    if x.ndim == 2:
+        merge_moments(means, squares, step, members, mean, var)
+    else:
+        merge_moments(means, squares, x.shape[2], members, mean, var)
+
+
+@jit
+def _scale(piece: int, x: Any, y: Any, mean: Any, by: Any, beta: Any, floor: Any, step: int) -> None:
+    if x.ndim == 2:
+        first = piece * BLOCKS * step
+        row_scale(x, y, mean, by, beta, floor, first, min(first + BLOCKS * step, len(x)))
+    else:
+        first = piece * step
+        plane_scale(x, y, mean, by, beta, floor, first, min(first + step, len(x) * len(by)))
+
+
+@jit
+def _find_sums(
+    piece: int, x: Any, y: Any, gy: Any, mean: Any, sums: Any, products: Any, step: int, rectified: bool
+) -> None:
+    if x.ndim == 2:
+        first = piece * BLOCKS
+        row_sums(x, y, gy, mean, sums, products, first, min(first + BLOCKS, len(sums)), step, rectified)
+    else:
+        first = piece * step
+        plane_sums(x, y, gy, mean, sums, products, first, min(first + step, sums.size), rectified)
+
+
+@jit
+def _gradient(
+    piece: int, x: Any, y: Any, gy: Any, gx: Any, mean: Any, factors: Any, step: int, rectified: bool
+) -> None:
+    if x.ndim == 2:
+        first = piece * BLOCKS * step
+        row_gradient(x, y, gy, gx, mean, factors, first, min(first + BLOCKS * step, len(x)), rectified)
+    else:
+        first = piece * step
+        plane_gradient(x, y, gy, gx, mean, factors, first, min(first + step, len(x) * len(mean)), rectified)
+
+
+@jit
 def moments(x: Any, mean: Any, var: Any, step: int, means: Any, squares: Any, members: int, turns: Any) -> None:
     """Mean and variance of rows or planes, as this thread's share of the work: see `normalize`."""
-    if x.ndim == 2:
-        first = take(turns, TAKEN) * BLOCKS
-        while first < len(means):
-            last = min(first + BLOCKS, len(means))
-            row_moments(x, means, squares, first, last, step)
-            if is_last(turns, -(-len(means) // BLOCKS), DONE):
-                merge_moments(means, squares, step, members, mean, var)
-                go_on(turns, MERGED)
-            first = take(turns, TAKEN) * BLOCKS
-    else:
-        runs = means.size
-        first = take(turns, TAKEN) * step
-        while first < runs:
-            last = min(first + step, runs)
-            plane_moments(x, means, squares, first, last)
-            if is_last(turns, -(-runs // step), DONE):
-                merge_moments(means, squares, x.shape[2], members, mean, var)
-                go_on(turns, MERGED)
-            first = take(turns, TAKEN) * step
+    count, piece = _pieces(x, step), take(turns, TAKEN)
+    while piece < count:
+        _find_moments(piece, x, means, squares, step)
+        if is_last(turns, count, DONE):
+            _merge_moments(x, means, squares, step, members, mean, var)
+            go_on(turns, MERGED)
+        piece = take(turns, TAKEN)
 
 
 @jit
@@ -226,18 +274,10 @@ def scale(
     by = np.empty_like(gamma)
     for c in range(len(by)):
         by[c] = gamma[c] / np.sqrt(var[c] + eps)
-    if x.ndim == 2:
-        first = take(turns, TAKEN_THEN) * step * BLOCKS
-        while first < len(x):
-            last = min(first + step * BLOCKS, len(x))
-            row_scale(x, y, mean, by, beta, floor, first, last)
-            first = take(turns, TAKEN_THEN) * step * BLOCKS
-    else:
-        first = take(turns, TAKEN_THEN) * step
-        while first < len(x) * len(by):
-            last = min(first + step, len(x) * len(by))
-            plane_scale(x, y, mean, by, beta, floor, first, last)
-            first = take(turns, TAKEN_THEN) * step
+    count, piece = _pieces(x, step), take(turns, TAKEN_THEN)
+    while piece < count:
+        _scale(piece, x, y, mean, by, beta, floor, step)
+        piece = take(turns, TAKEN_THEN)
 
 
 @jit
@@ -273,35 +313,16 @@ def normalize_gradient(
     sums: Any, products: Any, members: int, found: Any, turns: Any,
 ) -> None:  # fmt: skip
     """Write the gradient of x, and to ``found`` what `merge_sums` finds: as `normalize` goes about it."""
-    factors = found[2], found[3], found[4]
-    if x.ndim == 2:
-        first = take(turns, TAKEN) * BLOCKS
-        while first < len(sums):
-            last = min(first + BLOCKS, len(sums))
-            row_sums(x, y, gy, mean, sums, products, first, last, step, rectified)
-            if is_last(turns, -(-len(sums) // BLOCKS), DONE):
-                merge_sums(sums, products, members, gamma, var, eps, found)
-                go_on(turns, MERGED)
-            first = take(turns, TAKEN) * BLOCKS
-        wait(turns, MERGED)
-        first = take(turns, TAKEN_THEN) * step * BLOCKS
-        while first < len(x):
-            last = min(first + step * BLOCKS, len(x))
-            row_gradient(x, y, gy, gx, mean, factors, first, last, rectified)
-            first = take(turns, TAKEN_THEN) * step * BLOCKS
-    else:
-        runs = sums.size
-        first = take(turns, TAKEN) * step
-        while first < runs:
-            last = min(first + step, runs)
-            plane_sums(x, y, gy, mean, sums, products, first, last, rectified)
-            if is_last(turns, -(-runs // step), DONE):
-                merge_sums(sums, products, members, gamma, var, eps, found)
-                go_on(turns, MERGED)
-            first = take(turns, TAKEN) * step
-        wait(turns, MERGED)
-        first = take(turns, TAKEN_THEN) * step
-        while first < runs:
-            last = min(first + step, runs)
-            plane_gradient(x, y, gy, gx, mean, factors, first, last, rectified)
-            first = take(turns, TAKEN_THEN) * step
+    factors, count = (found[2], found[3], found[4]), _pieces(x, step)
+    piece = take(turns, TAKEN)
+    while piece < count:
+        _find_sums(piece, x, y, gy, mean, sums, products, step, rectified)
+        if is_last(turns, count, DONE):
+            merge_sums(sums, products, members, gamma, var, eps, found)
+            go_on(turns, MERGED)
+        piece = take(turns, TAKEN)
+    wait(turns, MERGED)
+    piece = take(turns, TAKEN_THEN)
+    while piece < count:
+        _gradient(piece, x, y, gy, gx, mean, factors, step, rectified)
+        piece = take(turns, TAKEN_THEN)
