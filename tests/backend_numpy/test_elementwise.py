@@ -19,7 +19,7 @@ from kusari.backend import Backend, get_backend, kernel
 from kusari.backend.expression import evaluate, parameter_kinds, trace
 from kusari.kernels import activation, loss, noise, update
 from kusari.types import Array
-from kusari_numpy import elementwise
+from kusari_numpy import elementwise, loops
 from kusari_numpy.elementwise import SMALLEST, FusedExpression, flattened
 from kusari_numpy.syntax import plain_function
 from kusari_numpy.threads import get_num_threads, set_num_threads
@@ -98,8 +98,10 @@ def test_every_kernel_equals_its_portable_definition_in_double(
 def test_which_are_compiled(name: str) -> None:
     for dtype in ("f", "d"):
         given = operands(name, (3,), dtype, ["dense"])
-        assert (fuse(name).row(given) is None) is (name in SLOW_IN_NUMBA)
-    assert fuse(name).row(operands(name, (3,), "e", ["dense"])) is None  # 16 bits: NumPy rounds after each operation
+        assert (fuse(name).prepared(given) is None) is (name in SLOW_IN_NUMBA)
+    assert (
+        fuse(name).prepared(operands(name, (3,), "e", ["dense"])) is None
+    )  # 16 bits: NumPy rounds after each operation
 
 
 @pytest.mark.parametrize("name", ["dense", "channels last"])
@@ -166,6 +168,23 @@ def test_rows_of_an_update_share_one_call() -> None:
     assert [p is old for (p, _), old in zip(made, columns[0], strict=True)] == [False, True, False, True, False, True]
 
 
+def test_pieces_of_rows_of_all_lengths_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    backend, before = get_backend("numpy"), get_num_threads()
+    monkeypatch.setattr(elementwise, "SMALLEST", 0)
+    monkeypatch.setattr(loops, "PIECE", 16)
+    fused = FusedExpression(trace(update.sgd.portable, "sgd", (), update.sgd.donates))
+    fused._smallest_sharing = 0
+    try:
+        for threads in (1, 2, 5):
+            set_num_threads(threads)
+            columns = [[np.arange(size, dtype="f") for size in (0, 5, 16, 0, 100, 33, 0)] for _ in range(2)]
+            rows = [(p, g, 0.5 * place) for place, (p, g) in enumerate(zip(*columns, strict=True))]
+            for place, (made,) in enumerate(fused.run_rows(backend, rows)):
+                np.testing.assert_array_equal(made, np.arange(len(made)) * (1 - 0.5 * place))
+    finally:
+        set_num_threads(before)
+
+
 def test_an_override_is_what_foreach_calls() -> None:
     @kernel(elementwise=True)
     def halfway(backend: Backend, p: Array, g: Array, share: float) -> tuple[Array]:
@@ -209,7 +228,7 @@ fused = FusedExpression(trace(relu.portable, "relu"))
 y = fused(get_backend("numpy"), np.linspace(-1, 1, 2**15, dtype="f"))
 assert y[0] == 0 and y[-1] == 1
 (typed,) = fused._typed.values()
-print(sum(getattr(typed.loop((None,)), "stats").cache_hits.values()))
+print(sum(typed.loop((None,)).functions["take_rows"].stats.cache_hits.values()))
 """
 
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from kusari.backend import Backend
-from kusari.backend.expression import Expression, NotElementwise, infer_dtypes, prologue_function, scalar_dtypes
-from kusari_numpy.compiled_available import installed
-from kusari_numpy.generated import load_loop
-from kusari_numpy.pieces import PIECE
-from kusari_numpy.piecewise import Piecewise
-from kusari_numpy.syntax import NUMBA, plain_function, render
-from kusari_numpy.threads import pool
+from kusari.backend.expression import Expression, NotElementwise
+from kusari_numpy.loops import Loop, Row, Typed
+from kusari_numpy.piecewise import LEAVES, Piecewise
+from kusari_numpy.syntax import plain_function
 from kusari_numpy.workspace import aligned_like, memory_order
 
 HostArray = np.ndarray[Any, Any]
@@ -27,63 +24,21 @@ A loop costs 12 to 20 µs however short it is, to which NumPy's single operation
 one thread, float32: Adam of a million numbers 2.0 ms (NumPy 25), RMSprop 1.5 (7.6), momentum 1.4 (3.1), relu_grad 1.2
 (8.1, for its choice between random signs), relu 1.0 (1.2).
 """
-SMALLEST_SHARING: Final = 2**12
-"""Where an update's rows are large together, a row from here on goes through the loop: Adam's NumPy takes as long."""
+CALL: Final = 2**11
+"""Numbers in the time of calling a single operation of NumPy."""
+SMALLEST_SHARING: Final = 2**14
+"""Where an update's rows are large together, a row for which NumPy would take as long as for so many numbers goes
+through the loop: all of Adam's, which has 13 operations; momentum's from 2048 numbers on."""
 
 _log = logging.getLogger(__name__)
 
 
-class Row(NamedTuple):
-    """One set of operands, ready for its loop."""
+class Prepared(NamedTuple):
+    """A row of operands, with its loop."""
 
-    loop: Callable[..., None]
-    operands: list[HostArray]
-    """Arrays and new results, flat."""
-    scalars: tuple[Any, ...]
+    loop: Loop
+    row: Row
     results: tuple[HostArray, ...]
-    piece: int
-    """Numbers that are computed in one call."""
-
-    def run(self, first: int, last: int) -> None:
-        """Compute a range."""
-        self.loop(*(operand[first:last] for operand in self.operands), *self.scalars)
-
-
-class Typed:
-    """An expression with its dtypes fixed, and the loops made of it.
-
-    Raises:
-        NotElementwise: numba lacks a dtype or an operation, or does it slowly; or there is no numba.
-    """
-
-    piece: Final = PIECE
-
-    def __init__(self, expression: Expression, dtypes: Sequence[Any]) -> None:
-        if not installed("numba"):
-            raise NotElementwise("numba is not installed")
-        self.expression = expression
-        self.dtypes = infer_dtypes(expression, dtypes)
-        self.outputs = self.dtypes.outputs(expression)
-        self._kinds = tuple(dtype.type for dtype in scalar_dtypes(expression, self.dtypes, NUMBA))
-        self._prologue = prologue_function(expression)
-        self._loops: dict[tuple[int | None, ...], Callable[..., None]] = {}
-        render(expression, self.dtypes, (None,) * len(self.outputs))  # refuses what cannot be written
-
-    def takes(self, size: int) -> bool:
-        """Tell whether arrays of so many numbers should go through the loop."""
-        return True
-
-    def prepared(self, scalars: Sequence[float]) -> tuple[Any, ...]:
-        """Return what the loop takes instead of the scalars."""
-        return tuple([kind(value) for kind, value in zip(self._kinds, self._prologue(*scalars), strict=True)])
-
-    def loop(self, in_place: tuple[int | None, ...]) -> Callable[..., None]:
-        """Return the loop that writes these results in place."""
-        found = self._loops.get(in_place)
-        if found is None:
-            source = render(self.expression, self.dtypes, in_place)
-            found = self._loops[in_place] = load_loop(self.expression.name, source)
-        return found
 
 
 class FusedExpression:
@@ -99,12 +54,14 @@ class FusedExpression:
         self.plain = plain_function(expression)
         self.donated = tuple(expression.arrays.index(name) for name in expression.donated)
         self._typed: dict[tuple[Any, ...], Typed | Piecewise | None] = {}
+        operations = sum(step.op not in LEAVES for step in expression.program)
+        self._smallest_sharing = SMALLEST_SHARING // max(operations, 1) - CALL
 
     def __call__(self, backend: Backend, *operands: Any) -> Any:
-        if operands[0].size < SMALLEST or (row := self.row(operands)) is None:
+        if operands[0].size < SMALLEST or (prepared := self.prepared(operands)) is None:
             return self.plain(backend.xp, *operands)
-        _run([row])
-        return row.results if self.expression.returns_tuple else row.results[0]
+        prepared.loop([prepared.row])
+        return prepared.results if self.expression.returns_tuple else prepared.results[0]
 
     def run_rows(self, backend: Backend, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Return each row's results; all rows share the threads.
@@ -112,15 +69,15 @@ class FusedExpression:
         Where many arrays make a large one together, the loop is worth being compiled.
         """
         sizes = [operands[0].size for operands in rows]
-        least = SMALLEST_SHARING if sum(sizes) >= SMALLEST else SMALLEST
-        prepared = [self.row(operands) if size >= least else None for operands, size in zip(rows, sizes, strict=True)]
-        _run([row for row in prepared if row is not None])
+        least = self._smallest_sharing if sum(sizes) >= SMALLEST else SMALLEST
+        found = [self.prepared(row) if size >= least else None for row, size in zip(rows, sizes, strict=True)]
+        _run([prepared for prepared in found if prepared is not None])
         return [
-            self.plain(backend.xp, *operands) if row is None else row.results
-            for operands, row in zip(rows, prepared, strict=True)
+            self.plain(backend.xp, *operands) if prepared is None else prepared.results
+            for operands, prepared in zip(rows, found, strict=True)
         ]
 
-    def row(self, operands: Sequence[Any]) -> Row | None:
+    def prepared(self, operands: Sequence[Any]) -> Prepared | None:
         """Return what a loop needs; None where there is none for these dtypes or memory formats."""
         count = len(self.expression.arrays)
         arrays = operands[:count]
@@ -139,7 +96,7 @@ class FusedExpression:
         fresh = iter(new)
         results = tuple([next(fresh) if source is None else arrays[source] for source in in_place])
         flat += [array.ravel("K") for array in new]
-        return Row(typed.loop(tuple(in_place)), flat, typed.prepared(operands[count:]), results, typed.piece)
+        return Prepared(typed.loop(tuple(in_place)), Row(flat, operands[count:]), results)
 
     def typed(self, dtypes: tuple[np.dtype[Any], ...]) -> Typed | Piecewise | None:
         """Return the expression for arrays of these dtypes, or None; the log says why there is no loop."""
@@ -161,10 +118,9 @@ class FusedExpression:
 def flattened(arrays: Sequence[HostArray]) -> list[HostArray] | None:
     """Return views of all numbers in the order of memory; None where the arrays do not share one dense format."""
     first = arrays[0]
-    if all(array.flags.c_contiguous for array in arrays):
-        order = tuple(range(first.ndim))
-    else:
-        order = tuple(memory_order(first))
+    if all(array.flags.c_contiguous and array.shape == first.shape for array in arrays):
+        return [array.reshape(-1) for array in arrays]
+    order = tuple(memory_order(first))
     flat = []
     for array in arrays:
         if array.shape != first.shape or not (view := array.transpose(order)).flags.c_contiguous:
@@ -173,14 +129,10 @@ def flattened(arrays: Sequence[HostArray]) -> list[HostArray] | None:
     return flat
 
 
-def _run(rows: Sequence[Row]) -> None:
-    pieces = [(row, first) for row in rows for first in range(0, row.operands[0].size, row.piece)]
-
-    def work(piece: int) -> None:
-        row, first = pieces[piece]
-        row.run(first, first + row.piece)
-
-    if len(pieces) == 1:
-        work(0)  # nothing to share
-    else:
-        pool().run(work, len(pieces))
+def _run(prepared: Sequence[Prepared]) -> None:
+    """Have each loop compute its rows."""
+    rows: dict[Loop, list[Row]] = {}
+    for loop, row, _ in prepared:
+        rows.setdefault(loop, []).append(row)
+    for loop, members in rows.items():
+        loop(members)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 from kusari.backend.generated import cache_folder, source_file
@@ -13,15 +13,15 @@ from kusari.backend.generated import cache_folder, source_file
 _log = logging.getLogger(__name__)
 
 
-def load_loop(name: str, source: str) -> Callable[..., None]:
-    """Return the function ``loop`` of a module of generated source.
+def load_loops(name: str, source: str) -> Mapping[str, Any]:
+    """Return what is defined by a module of generated source.
 
-    Equal sources share a file, across processes too. Where no file can be written the loop is compiled for this
+    Equal sources share a file, across processes too. Where no file can be written the loops are compiled for this
     process alone, and the log says why.
 
     Args:
         name: A word for the file's name, so that profiles can be read.
-        source: The text of the module, with ``loop`` undecorated.
+        source: The text of the module, with functions decorated by ``jit``, which it does not define.
     """
     from kusari_numpy.compiled.options import elementwise_jit, elementwise_jit_uncached
 
@@ -31,11 +31,12 @@ def load_loop(name: str, source: str) -> Callable[..., None]:
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
+        vars(module)["jit"] = elementwise_jit
         sys.modules[spec.name] = module  # numba asks for it by name when it loads what it compiled
         spec.loader.exec_module(module)
-        return elementwise_jit(module.loop)
+        return vars(module)
     except (OSError, RuntimeError) as error:  # numba's own: no place to cache
         _log.info("%s is compiled for this process alone: %s", name, error)
-        space: dict[str, Any] = {}
+        space: dict[str, Any] = {"jit": elementwise_jit_uncached}
         exec(compile(source, f"<loop {name}>", "exec"), space)
-        return elementwise_jit_uncached(space["loop"])
+        return space

@@ -8,12 +8,15 @@ from typing import Any, Final
 import numpy as np
 
 from kusari.backend.expression import Expression, NotElementwise
+from kusari_numpy.loops import Loop, Row
 from kusari_numpy.syntax import memory_plan, plain_function
+from kusari_numpy.threads import pool
 from kusari_numpy.workspace import workspace
 
 HostArray = np.ndarray[Any, Any]
 
-NOT_OPERATIONS: Final = ("array", "scalar", "constant")
+LEAVES: Final = ("array", "scalar", "constant")
+"""What a program has besides operations."""
 
 
 class Piecewise:
@@ -37,8 +40,8 @@ class Piecewise:
     def __init__(self, expression: Expression, dtypes: Sequence[Any]) -> None:
         self.expression = expression
         self.dtypes = tuple(dtypes)
-        self._loops: dict[tuple[int | None, ...], Callable[..., None]] = {}
-        if sum(step.op not in NOT_OPERATIONS for step in expression.program) < 2:
+        self._loops: dict[tuple[int | None, ...], Loop] = {}
+        if sum(step.op not in LEAVES for step in expression.program) < 2:
             raise NotElementwise("one operation needs no pieces")
         with np.errstate(all="ignore"):
             plain = plain_function(expression)
@@ -53,15 +56,12 @@ class Piecewise:
         # An error halfway would leave arrays of which a part is written.
         return size >= self.piece and "raise" not in np.geterr().values()
 
-    def prepared(self, scalars: Sequence[float]) -> tuple[float, ...]:
-        """Return the scalars as the loop takes them."""
-        return tuple(scalars)
-
-    def loop(self, in_place: tuple[int | None, ...]) -> Callable[..., None]:
-        """Return a function of a piece of the arrays and of the new results, and scalars."""
+    def loop(self, in_place: tuple[int | None, ...]) -> Loop:
+        """Return what computes rows, and writes these results in place."""
         found = self._loops.get(in_place)
         if found is None:
-            found = self._loops[in_place] = self._made(in_place)
+            piece, compute = self.piece, self._made(in_place)
+            found = self._loops[in_place] = lambda rows: _in_pieces(compute, rows, piece)
         return found
 
     def _made(self, in_place: tuple[int | None, ...]) -> Callable[..., None]:
@@ -80,3 +80,14 @@ class Piecewise:
                     target[...] = result
 
         return run
+
+
+def _in_pieces(compute: Callable[..., None], rows: Sequence[Row], size: int) -> None:
+    """Compute pieces of rows, of so many numbers each, on all threads."""
+    pieces = [(row, first) for row in rows for first in range(0, row.operands[0].size, size)]
+
+    def work(number: int) -> None:
+        (operands, scalars), first = pieces[number]
+        compute(*(operand[first : first + size] for operand in operands), *scalars)
+
+    pool().run(work, len(pieces))

@@ -16,6 +16,7 @@ from kusari.backend.expression import (
     infer_dtypes,
     prologue,
     results,
+    scalar_dtypes,
     statements,
 )
 
@@ -46,28 +47,89 @@ NUMBA: Final = Syntax(
 )
 
 
-def render(expression: Expression, dtypes: Dtypes, in_place: Sequence[int | None]) -> str:
-    """Write the module of one fused loop over flat dense arrays.
+def render(expression: Expression, given: Sequence[np.dtype[Any]], in_place: Sequence[int | None]) -> str:
+    """Write the module of one fused loop over flat dense arrays, and of what calls it for many rows of them.
 
-    Parameters: arrays ``a0…``, new results ``o0…``, scalars ``s…``.
+    ``loop`` takes arrays ``a0…``, new results ``o0…`` and scalars ``s…``. ``place`` writes a row's arrays into a table
+    of addresses, and ``take_rows`` computes all rows of the table, a piece at a time; see `kusari_numpy.loops`.
 
     Args:
         expression: The traced kernel.
-        dtypes: Of its values.
+        given: The dtypes of its arrays.
         in_place: For each result the array that it replaces, or None. The loop must know: results that might overlap
             what is read would keep it from using vectors.
 
     Raises:
         NotElementwise: numba lacks a dtype or an operation, or does it slowly.
     """
+    dtypes = infer_dtypes(expression, given)
     arrays = [f"a{place}" for place in range(len(expression.arrays))]
-    new = [f"o{place}" for place, replaced in enumerate(in_place) if replaced is None]
+    operands = [*arrays, *[f"o{place}" for place, replaced in enumerate(in_place) if replaced is None]]
     targets = [f"o{place}" if replaced is None else f"a{replaced}" for place, replaced in enumerate(in_place)]
     loads = [f"{name}[i]" for name in arrays]
     body = [f"{line.target} = {line.text}" for line in statements(expression, dtypes, NUMBA, loads)]
     body += [f"{t}[i] = {value}" for t, value in zip(targets, results(expression, dtypes, NUMBA), strict=True)]
-    head = f"def loop({', '.join([*arrays, *new, *prologue(expression).names])}):\n    for i in range(a0.shape[0]):\n"
-    return "import numpy as np\n\n\n" + head + "".join(f"        {line}\n" for line in body)
+    made = [dtype for dtype, replaced in zip(dtypes.outputs(expression), in_place, strict=True) if replaced is None]
+    views = [
+        f"carray(pointer(table[row, {place}] + first * {dtype.itemsize}), (count,), {_named(dtype)})"
+        for place, dtype in enumerate([*given, *made])
+    ]
+    scalars = [
+        f"{_named(dtype)}(numbers[row, {place}])" for place, dtype in enumerate(scalar_kinds(expression, dtypes))
+    ]
+    return FRAME.format(
+        parameters=", ".join([*operands, *prologue(expression).names]),
+        body="".join(f"        {line}\n" for line in body),
+        operands=", ".join(operands),
+        addresses="".join(f"    table[row, {place}] = {name}.ctypes.data\n" for place, name in enumerate(operands)),
+        size=len(operands),
+        given="".join(f"            {text},\n" for text in [*views, *scalars]),
+    )
+
+
+def _named(dtype: np.dtype[Any]) -> str:
+    return NUMBA.types.get(dtype.name, f"np.{dtype.name}")
+
+
+def scalar_kinds(expression: Expression, dtypes: Dtypes) -> tuple[np.dtype[Any], ...]:
+    """Return the dtypes in which a loop takes what the expression's prologue makes of scalars."""
+    return scalar_dtypes(expression, dtypes, NUMBA)
+
+
+FRAME: Final = """\
+import numpy as np
+from kusari_numpy.compiled.addresses import pointer
+from kusari_numpy.compiled.turns import take
+from numba import carray
+
+
+@jit
+def loop({parameters}):
+    for i in range(a0.shape[0]):
+{body}
+
+@jit
+def place(table, row, {operands}):
+{addresses}    table[row, {size}] = a0.shape[0]
+
+
+@jit
+def take_rows(table, numbers, piece, turns):
+    row = begin = 0
+    part = take(turns, 0)
+    while True:
+        while row < len(table) and (part - begin) * piece >= table[row, {size}]:
+            begin += -(-table[row, {size}] // piece)
+            row += 1
+        if row == len(table):
+            return
+        first = (part - begin) * piece
+        count = min(piece, table[row, {size}] - first)
+        loop(
+{given}        )
+        part = take(turns, 0)
+"""
+"""What `render` fills in; ``jit`` is put there before the module runs."""
 
 
 def plain_function(expression: Expression, memory: Mapping[int, str] | None = None) -> Callable[..., Any]:

@@ -18,7 +18,11 @@ FAST_MATH: Final = frozenset({"contract", "reassoc", "arcp", "nsz"})
 
 def jit(function: F) -> F:
     """Compile ``function`` on its first call, without the interpreter's lock; the result is kept on disk."""
-    compiled: F = njit(nogil=True, cache=True, fastmath=set(FAST_MATH), error_model="numpy")(function)
+    return _kept(njit(nogil=True, cache=True, fastmath=set(FAST_MATH), error_model="numpy")(function))
+
+
+def _kept(compiled: F) -> F:
+    """Have what numba keeps on disk go by all loops."""
     kept = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
     if kept is not None:
         kept._source_stamp = _stamp()  # numba's own is the time of the function's file, and knows nothing of others
@@ -47,8 +51,7 @@ EXACT_MATH: Final = frozenset({"contract", "nsz"})
 
 def elementwise_jit(function: F) -> F:
     """Compile a generated loop, as `jit` does; its results are those of the operations one by one, but for a digit."""
-    compiled: F = njit(nogil=True, cache=True, fastmath=set(EXACT_MATH), error_model="numpy")(function)
-    return compiled
+    return _kept(njit(nogil=True, cache=True, fastmath=set(EXACT_MATH), error_model="numpy")(function))
 
 
 def elementwise_jit_uncached(function: F) -> F:

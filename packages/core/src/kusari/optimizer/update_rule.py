@@ -196,7 +196,8 @@ class UpdateRule(Hookable):
         assert state is not None
         for name, array in zip(self.state_names, new[1:], strict=True):
             state[name] = array
-        param.array = new[0]
+        if new[0] is not param.array:  # else it was written in place, and `end` says so
+            param.array = new[0]
 
     # Precision. ------------------------------------------------------------------------------------------------------
 
