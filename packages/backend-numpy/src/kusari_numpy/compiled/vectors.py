@@ -84,14 +84,14 @@ class Writer:
         masked = self._masked("store", ir.VoidType(), [self.vector, address.type, ir.IntType(32), self.mask.type])
         self.builder.call(masked, (vector, address, ir.Constant(ir.IntType(32), self.size), self.mask))
 
-    def fetch(self, base: Any, place: Any) -> None:
+    def fetch(self, base: Any, place: Any, to_write: bool = False) -> None:
         """Have the line of memory that a place is in brought into the cache; the place may be none of the array's."""
         byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
         function = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
         address = self.builder.bitcast(self.builder.gep(base, [place]), byte)
-        to_read, to_keep, data = (ir.Constant(flag, number) for number in (0, 3, 1))
-        self.builder.call(function, (address, to_read, to_keep, data))
+        purpose, to_keep, data = (ir.Constant(flag, number) for number in (int(to_write), 3, 1))
+        self.builder.call(function, (address, purpose, to_keep, data))
 
     def spread(self, number: Any) -> Any:
         """Return a vector of one number."""
