@@ -14,6 +14,7 @@ from kusari.kernels.activation import RELU, TANH
 
 pytest.importorskip("numba", reason="tiles are compiled: needs kusari-backend-numpy[fast]")
 
+from kusari_numpy import products
 from kusari_numpy.kernels import linear
 from kusari_numpy.threads import get_num_threads, set_num_threads
 
@@ -61,6 +62,41 @@ def test_any_shape_and_layout(shape: tuple[int, int, int], layouts: tuple[str, s
         check(matrix(random, rows, depth, layouts[0], dtype), matrix(random, depth, columns, layouts[1], dtype))
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    shape=st.tuples(st.integers(4, 140), st.integers(2, 140), st.integers(6, 140)),
+    dtype=st.sampled_from(["f4", "f8"]),
+    rectify=st.booleans(),
+    bias=st.booleans(),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_dense_rows_by_dense_columns(
+    shape: tuple[int, int, int], dtype: str, rectify: bool, bias: bool, seed: int
+) -> None:
+    random, (rows, depth, columns) = np.random.default_rng(seed), shape
+    a, b = matrix(random, rows, depth, "rows", dtype), matrix(random, depth, columns, "columns", dtype)
+    shift = random.standard_normal(columns).astype(dtype) if bias else None
+    before = get_num_threads()
+    made = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(products, "ENDED", -(10**6))  # dots take less than anything
+        patch.setattr(products, "PIECE", 2**12)
+        products._cut.cache_clear()
+        try:
+            for number in (1, 3):
+                set_num_threads(number)
+                left, right = products.Matrix.of(a), products.Matrix.of(b)
+                assert left.cut(right).by_dots is not None
+                made.append(products.multiplied(left, right, shift, rectify))
+        finally:
+            set_num_threads(before)
+            products._cut.cache_clear()
+    np.testing.assert_array_equal(*made)
+    exact = a.astype("f8") @ b + (0 if shift is None else shift)
+    bound = (depth + 1) * np.finfo(a.dtype).eps * ((np.abs(a).astype("f8") @ np.abs(b)).max() + 4)
+    np.testing.assert_allclose(made[0], np.maximum(exact, 0) if rectify else exact, rtol=0, atol=bound)
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     shape=st.tuples(st.integers(1, 70), st.integers(1, 1200), st.integers(1, 150)),
@@ -71,18 +107,28 @@ def test_any_shape_and_layout(shape: tuple[int, int, int], layouts: tuple[str, s
 def test_packed_matrices(shape: tuple[int, int, int], layouts: tuple[str, str], dtype: str, seed: int) -> None:
     random, (rows, depth, columns) = np.random.default_rng(seed), shape
     a, b = matrix(random, rows, depth, layouts[0], dtype), matrix(random, depth, columns, layouts[1], dtype)
-    check(a, b, lambda a, b: linear.Packed(b).times(a))
+    check(a, b, lambda a, b: products.Packed(b).times(a))
 
 
 @pytest.mark.parametrize(
-    "shape", [(100, 784, 1000), (32, 3000, 300), (700, 33, 65), (35, 7000, 33), (1000, 100, 784), (130, 600, 1300)]
+    "shape",
+    [
+        (100, 784, 1000),
+        (32, 3000, 300),
+        (700, 33, 65),
+        (35, 7000, 33),
+        (1000, 100, 784),
+        (130, 600, 1300),
+        (5, 700, 900),
+        (17, 900, 700),
+    ],
 )
 @pytest.mark.parametrize("layouts", [("rows", "rows"), ("rows", "columns"), ("columns", "rows")])
 def test_large_products_are_the_same_with_any_number_of_threads(
     shape: tuple[int, int, int], layouts: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    linear._cut.cache_clear()
-    monkeypatch.setattr(linear, "LARGE_PIECE", 2**22)
+    products._cut.cache_clear()
+    monkeypatch.setattr(products, "LARGE_PIECE", 2**22)
     random, (rows, depth, columns) = np.random.default_rng(0), shape
     a, b = matrix(random, rows, depth, layouts[0], "f4"), matrix(random, depth, columns, layouts[1], "f4")
     before = get_num_threads()
@@ -93,11 +139,11 @@ def test_large_products_are_the_same_with_any_number_of_threads(
             made.append(check(a, b))
     finally:
         set_num_threads(before)
-        linear._cut.cache_clear()
+        products._cut.cache_clear()
     np.testing.assert_array_equal(*made)
 
 
-@pytest.mark.parametrize("shape", [(100, 784, 1000), (1000, 40, 33), (70, 1500, 130)])
+@pytest.mark.parametrize("shape", [(100, 784, 1000), (1000, 40, 33), (70, 1500, 130), (16, 800, 900)])
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("activation", [None, RELU, TANH])
 @pytest.mark.parametrize("bias", [True, False])
@@ -112,7 +158,7 @@ def test_an_affine_map_with_its_activation_and_gradients(
     exact = {None: lambda y: y, RELU: lambda y: np.maximum(y, 0), TANH: np.tanh}[activation](exact)
     np.testing.assert_allclose(y, exact, rtol=0, atol=2e-5)
     gy, wanted = matrix(random, rows, columns, layout, "f4"), (True, True, bias)
-    made = linear.linear_gradients_in_passes(backend, x, W, y, gy, wanted, activation)
+    made = linear.linear_gradients_together(backend, x, W, y, gy, wanted, activation)
     g = {None: 1, RELU: y > 0, TANH: 1 - exact * exact}[activation] * gy.astype("d")
     for gradient, expected in zip(made, (g @ W, g.T @ x, g.sum(axis=0) if bias else None), strict=True):
         if expected is None:

@@ -12,8 +12,8 @@ from tests.backend_numpy.arrays import compiled, in_format
 
 from kusari.backend import get_backend
 from kusari.kernels.n_step_rnn import Recurrence
-from kusari_numpy.kernels.linear import Packed
 from kusari_numpy.kernels.n_step_rnn import SMALLEST, CompiledRecurrence
+from kusari_numpy.products import Packed
 from kusari_numpy.threads import get_num_threads, set_num_threads
 from kusari_testkit.cases.n_step_rnn import Stack
 

@@ -82,32 +82,28 @@ def multiply(
 
 
 @jit
-def multiply_parts(
-    a: Any, a_steps: tuple[int, int], b: Any, b_steps: tuple[int, int], y: Any, size: tuple[int, int], bias: Any,
-    floor: Any, parts: Any, packed: Any, turned: Any, turns: Any,
-) -> None:  # fmt: skip
-    """Compute parts of y = max(a b + bias, floor), of which threads take one after the other; see `multiply`.
+def multiply_part(product: Any, number: int, packed: Any, turned: Any) -> None:
+    """Compute one of the parts of a product: see `multiply_parts`, and `multiply` for scratch memory."""
+    a, a_steps, b, b_steps, y, size, bias, floor, parts, panels = product
+    first, last, begin, end = parts[number]
+    part = first, last, begin, end
+    multiply(a, a_steps, b, b_steps, y, size, bias, floor, part, packed[:panels], turned)
+
+
+@jit
+def multiply_parts(product: Any, packed: Any, turned: Any, turns: Any) -> None:
+    """Compute a product, of whose parts threads take one after the other.
 
     Args:
-        a: As there, like all that are not named here.
-        a_steps: Likewise.
-        b: Likewise.
-        b_steps: Likewise.
-        y: Likewise.
-        size: Likewise.
-        bias: Likewise.
-        floor: Likewise.
-        parts: Four numbers a row.
+        product: What `multiply` takes up to ``floor``; parts, four numbers a row; how long its ``packed`` is.
         packed: A row for each thread.
         turned: Likewise.
         turns: How many parts are taken, and how many threads there are.
     """
     thread = take(turns, 1)
     number = take(turns, 0)
-    while number < len(parts):
-        first, last, begin, end = parts[number]
-        part = first, last, begin, end
-        multiply(a, a_steps, b, b_steps, y, size, bias, floor, part, packed[thread], turned[thread])
+    while number < len(product[8]):
+        multiply_part(product, number, packed[thread], turned[thread])
         number = take(turns, 0)
 
 

@@ -25,9 +25,8 @@ def rectify_grad_to(y: Any, gy: Any, gx: Any) -> None:
 
 
 @jit
-def rectified_and_summed(y: Any, gy: Any, g: Any, total: Any) -> None:
-    """g (rows, O) ← gy where y > 0, else 0; total (O,) ← its sum over the rows."""
-    total[:] = 0
+def rectify_and_sum(y: Any, gy: Any, g: Any, total: Any) -> None:
+    """g (rows, O) ← gy where y > 0, else 0; its sum over the rows is added to total (O,)."""
     for row in range(y.shape[0]):
         for o in range(y.shape[1]):
             through = gy[row, o] if y[row, o] > 0 else gy.dtype.type(0)

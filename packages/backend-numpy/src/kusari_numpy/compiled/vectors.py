@@ -84,14 +84,17 @@ class Writer:
         masked = self._masked("store", ir.VoidType(), [self.vector, address.type, ir.IntType(32), self.mask.type])
         self.builder.call(masked, (vector, address, ir.Constant(ir.IntType(32), self.size), self.mask))
 
-    def fetch(self, base: Any, place: Any, to_write: bool = False) -> None:
-        """Have the line of memory that a place is in brought into the cache; the place may be none of the array's."""
+    def fetch(self, base: Any, place: Any, to_write: bool = False, near: bool = False) -> None:
+        """Have the line of memory that a place is in brought into the cache; the place may be none of the array's.
+
+        ``near``: into the L2 cache, and not into the L1.
+        """
         byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
         function = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
         address = self.builder.bitcast(self.builder.gep(base, [place]), byte)
-        purpose, to_keep, data = (ir.Constant(flag, number) for number in (int(to_write), 3, 1))
-        self.builder.call(function, (address, purpose, to_keep, data))
+        purpose, level, data = (ir.Constant(flag, number) for number in (int(to_write), 2 if near else 3, 1))
+        self.builder.call(function, (address, purpose, level, data))
 
     def spread(self, number: Any) -> Any:
         """Return a vector of one number."""

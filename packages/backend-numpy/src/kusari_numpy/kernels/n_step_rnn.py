@@ -11,8 +11,8 @@ from kusari.backend import Backend
 from kusari.kernels.n_step_rnn import Cell, GRUCell, LSTMCell, Recurrence, RecurrenceProblem, Step
 from kusari.types import Shape
 from kusari_numpy.compiled_available import compiled_available
-from kusari_numpy.kernels.linear import Packed
 from kusari_numpy.pieces import share
+from kusari_numpy.products import Packed
 from kusari_numpy.workspace import workspace
 
 HostArray = np.ndarray[Any, Any]
