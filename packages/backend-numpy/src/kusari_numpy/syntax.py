@@ -19,6 +19,7 @@ from kusari.backend.expression import (
     scalar_dtypes,
     statements,
 )
+from kusari_numpy.choice import choose
 
 NUMBA: Final = Syntax(
     name="numba",
@@ -151,7 +152,7 @@ def plain_function(expression: Expression, memory: Mapping[int, str] | None = No
     arrays = [f"a{place}" for place in range(len(expression.arrays))]
     scalars = [f"s{place}" for place in range(len(expression.scalars))]
     written = memory or {}
-    space: dict[str, Any] = {}
+    space: dict[str, Any] = {"choose": choose}
     lines = []
     for place, (op, operands, detail) in enumerate(expression.program):
         given = [f"v{operand}" for operand in operands]
@@ -163,6 +164,9 @@ def plain_function(expression: Expression, memory: Mapping[int, str] | None = No
         elif op == "astype":
             dtype = f"{given[1]}.dtype" if detail is None else f"np.dtype({detail!r})"
             text = f"xp.astype(xp.asarray({given[0]}), {dtype})"
+        elif op == "where":
+            into = [f"out={written[place]}"] if place in written else []
+            text = f"choose({', '.join([*given, *into])})"
         elif place in written:
             text = f"xp.{op}({', '.join(given)}, out={written[place]})"
         elif op in INFIX and op != "logical_xor":
@@ -211,7 +215,8 @@ def memory_plan(
     for place, (op, operands, _) in enumerate(program):
         idle += {memory[o] for o in operands if last[o] == place and memory.get(o, "o").startswith("w")}
         dtype = made[place]
-        if not isinstance(dtype, np.dtype) or dtype.char not in "fd" or not isinstance(getattr(np, op, None), np.ufunc):
+        writes = op == "where" or isinstance(getattr(np, op, None), np.ufunc)
+        if not isinstance(dtype, np.dtype) or dtype.char not in "fd" or not writes:
             continue
         if place in outputs:
             number = outputs.index(place)
