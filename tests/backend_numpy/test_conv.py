@@ -16,10 +16,11 @@ from kusari.kernels.activation import RELU, TANH
 from kusari.kernels.conv import Convolution, ConvolutionProblem
 from kusari.kernels.window import Window
 from kusari_numpy.compiled_available import compiled_available
-from kusari_numpy.convolution import unfolded, winograd, winograd_products
+from kusari_numpy.convolution import taps, unfolded, winograd, winograd_products
 from kusari_numpy.convolution.depthwise import DepthwiseConvolution
 from kusari_numpy.convolution.direct import DirectConvolution
 from kusari_numpy.convolution.groups import GroupedConvolution
+from kusari_numpy.convolution.taps import ConvolutionByTaps
 from kusari_numpy.convolution.unfolded import UnfoldedConvolution
 from kusari_numpy.convolution.winograd import WinogradConvolution
 from kusari_numpy.convolution.winograd_products import WinogradByProducts
@@ -64,6 +65,7 @@ compiled = pytest.mark.skipif(compiled_available(get_backend("numpy")) is not Tr
 WAYS = [
     UnfoldedConvolution,
     GroupedConvolution,
+    ConvolutionByTaps,
     WinogradByProducts,
     *(pytest.param(way, marks=compiled) for way in (DirectConvolution, WinogradConvolution, DepthwiseConvolution)),
 ]
@@ -79,6 +81,9 @@ def problems(draw: Any, way: type[Convolution]) -> tuple[Any, Any, ConvolutionPr
     if way is DepthwiseConvolution:
         groups = c = o = draw(st.integers(2, 20))
         window[-1], beyond[-1] = draw(st.integers(1, 7)), draw(st.integers(0, 12))  # chains of taps, lines of pixels
+    elif way is ConvolutionByTaps:
+        groups = c = draw(st.integers(2, 6))
+        o = c * draw(sizes)
     elif way is DirectConvolution:
         groups = draw(st.integers(1, 3))
         c, o = groups * c, groups * o
@@ -113,6 +118,25 @@ def test_windows_are_unfolded_some_at_a_time(data: st.DataObject, block: int, co
             passes.append((plan.forward(x, W, None), plan.grad_input(W, gy), plan.grad_weight(x, gy)))
     for made, expected in zip(*passes, strict=True):
         np.testing.assert_allclose(made, expected, rtol=0, atol=1e-11)
+
+
+@settings(max_examples=40)
+@given(data=st.data(), piece=st.sampled_from([1, 100, 10**6]), threads=st.integers(1, 3))
+def test_taps_are_summed_for_some_images_at_a_time(data: st.DataObject, piece: int, threads: int) -> None:
+    x, W, p = data.draw(problems(ConvolutionByTaps))
+    gy, before = np.random.default_rng(0).standard_normal(p.y), get_num_threads()
+    whole = ConvolutionByTaps(get_backend("numpy"), p)
+    expected = whole.forward(x, W, None), whole.grad_input(W, gy), whole.grad_weight(x, gy)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(taps, "PIECE", piece)
+        set_num_threads(threads)
+        try:
+            for made, right in zip(
+                (whole.forward(x, W, None), whole.grad_input(W, gy), whole.grad_weight(x, gy)), expected, strict=True
+            ):
+                np.testing.assert_allclose(made, right, rtol=0, atol=1e-11)
+        finally:
+            set_num_threads(before)
 
 
 @pytest.mark.parametrize("block", [1, 36 * 6 * 18])

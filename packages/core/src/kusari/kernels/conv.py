@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 from kusari.backend import Backend, Family
+from kusari.kernels import depthwise
 from kusari.kernels.activation import Activation
 from kusari.kernels.reduction import total
 from kusari.kernels.window import Window, interior, pad_channels_last, to_channels_first, to_channels_last
@@ -39,6 +40,11 @@ class ConvolutionProblem(NamedTuple):
         return self.window.out_shape(self.x[2:], self.cover_all)
 
     @property
+    def depthwise(self) -> bool:
+        """Whether each channel has filters of its own."""
+        return self.groups > 1 and self.W[1] == 1
+
+    @property
     def after(self) -> Shape:
         """The border behind the image."""
         return self.window.border_after(self.x[2:], self.out_shape)
@@ -52,14 +58,18 @@ class ConvolutionProblem(NamedTuple):
 class Convolution(Family[ConvolutionProblem]):
     """y = activation(x ⋆ W + b), cross-correlation, and its gradients.
 
-    Portable definition: the window's taps of the channels-last view are stacked and multiplied at once. Results
-    are dense and channels-last whatever came in.
+    Portable definition: the window's taps of the channels-last view are stacked and multiplied at once; where each
+    channel has filters of its own they are summed one by one, see `kusari.kernels.depthwise`. Results are dense and
+    channels-last whatever came in.
     """
 
     def forward(self, x: Array, W: Array, b: Array | None) -> Array:
         """Return y (N, O, *out); x (N, C, *spatial), W (O, C/groups, *window), b (O,)."""
         xp, activation = self.backend.xp, self.problem.activation
-        y = _merge(self.backend, self._product(self._columns(x), self._matrix(W)))
+        if self.problem.depthwise:
+            y = depthwise.convolve(self.backend, self.problem, x, W)
+        else:
+            y = _merge(self.backend, self._product(self._columns(x), self._matrix(W)))
         if b is not None:
             y = y + b
         if activation is not None:
@@ -70,6 +80,8 @@ class Convolution(Family[ConvolutionProblem]):
     def grad_input(self, W: Array, gy: Array) -> Array:
         """Return the gradient of x: each tap's share is added where the tap looked."""
         backend, problem = self.backend, self.problem
+        if problem.depthwise:
+            return depthwise.grad_input(backend, problem, W, gy)
         xp, window, (n, c, *spatial) = backend.xp, problem.window, problem.x
         columns = self._product(self._flat(gy), xp.matrix_transpose(self._matrix(W)))
         if window.trivial:
@@ -96,6 +108,8 @@ class Convolution(Family[ConvolutionProblem]):
     def grad_weight(self, x: Array, gy: Array) -> Array:
         """Return the gradient of W (O, C/groups, *window)."""
         xp, problem = self.backend.xp, self.problem
+        if problem.depthwise:
+            return depthwise.grad_weight(self.backend, problem, x, gy)
         product = self._product(xp.matrix_transpose(self._columns(x)), self._flat(gy))  # (G, taps · C/G, O/G)
         o, c, *window = problem.W
         product = xp.reshape(product, (problem.groups, *window, c, o // problem.groups))
