@@ -46,8 +46,8 @@ def require_spatial_axes(function: str, x: Variable, count: int) -> None:
 
 def like(x: Variable, parameter: VariableLike) -> Variable:
     """Return a parameter in ``x``'s dtype: float32 parameters serve 16-bit inputs, and their gradients come back."""
-    parameter = as_variable(parameter)
-    return cast(parameter, x.dtype) if dtypes.is_floating(x.dtype) else parameter
+    parameter, dtype = as_variable(parameter), x.dtype
+    return parameter if not dtypes.is_floating(dtype) or parameter.dtype == dtype else cast(parameter, dtype)
 
 
 OLD_LIBRARIES: Final = {"use_cudnn": "which kernels run is the backend's choice: use_backend(...)"}
