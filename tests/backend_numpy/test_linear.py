@@ -143,7 +143,7 @@ def test_large_products_are_the_same_with_any_number_of_threads(
     np.testing.assert_array_equal(*made)
 
 
-@pytest.mark.parametrize("shape", [(100, 784, 1000), (1000, 40, 33), (70, 1500, 130), (16, 800, 900)])
+@pytest.mark.parametrize("shape", [(100, 784, 1000), (1000, 40, 33), (70, 1500, 130), (16, 800, 900), (70, 900, 10)])
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("activation", [None, RELU, TANH])
 @pytest.mark.parametrize("bias", [True, False])

@@ -185,12 +185,19 @@ class Product:
 
 def _shift(bias: HostArray | None, columns: int, dtype: np.dtype[Any]) -> HostArray:
     """Return a bias for so many columns."""
-    if bias is not None and len(bias) == columns:
+    if bias is None:
+        return _nothing(columns, dtype)
+    if len(bias) == columns:
         return np.ascontiguousarray(bias)
     shift = np.zeros(columns, dtype)
-    if bias is not None:
-        shift[: len(bias)] = bias
+    shift[: len(bias)] = bias
     return shift
+
+
+@functools.lru_cache(maxsize=256)
+def _nothing(columns: int, dtype: np.dtype[Any]) -> HostArray:
+    """Return zeros, which nobody writes to."""
+    return np.zeros(columns, dtype)
 
 
 def _floor(rectify: bool, dtype: np.dtype[Any]) -> Any:

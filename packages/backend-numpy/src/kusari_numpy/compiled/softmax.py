@@ -10,7 +10,9 @@ from kusari_numpy.compiled.options import jit
 
 
 @jit
-def cross_entropy(scores: Any, labels: Any, ignored: int, by_count: bool, rows: Any, sums: Any, scale: Any) -> float:
+def cross_entropy(
+    scores: Any, labels: Any, ignored: int, by_count: bool, rows: Any, sums: Any, scale: Any, places: Any
+) -> float:
     """Return the mean of −log softmax(scores)[n, labels[n]] over the labels that count.
 
     Args:
@@ -21,6 +23,7 @@ def cross_entropy(scores: Any, labels: Any, ignored: int, by_count: bool, rows: 
         rows: exp(scores − max) go there, (N, C); 0 where the label does not count.
         sums: Those of rows, (N,).
         scale: 1 over how many the mean is over, (N,); 0 where the label does not count.
+        places: The labels, (N,); 0 where they do not count.
 
     Raises:
         IndexError: A label is no class; negative ones count from the end, as NumPy's do.
@@ -29,12 +32,13 @@ def cross_entropy(scores: Any, labels: Any, ignored: int, by_count: bool, rows: 
     for n in range(len(scores)):
         if labels[n] == ignored:
             rows[n, :] = 0
-            sums[n], scale[n] = 1, 0
+            sums[n], scale[n], places[n] = 1, 0, 0
             continue
         label = labels[n] + (scores.shape[1] if labels[n] < 0 else 0)
         if label < 0 or label >= scores.shape[1]:
             raise IndexError("softmax_cross_entropy(): a label lies outside the classes; config.debug tells which")
         count += 1
+        places[n] = label
         largest = scores[n, 0]
         for c in range(1, scores.shape[1]):
             if scores[n, c] > largest or scores[n, c] != scores[n, c]:  # NaN stays

@@ -114,12 +114,10 @@ class SmallSoftmaxCrossEntropy(SoftmaxCrossEntropy):
         from kusari_numpy.compiled.softmax import cross_entropy
 
         ignored = self.problem.ignore_label
-        label = np.where(t != ignored, t, 0).astype(np.int64)
-        rows = np.empty(x.shape, x.dtype)
-        sums, scale = (np.empty(len(x), x.dtype) for _ in range(2))
-        scores, labels = np.ascontiguousarray(x), t.astype(np.int64)
-        loss = cross_entropy(scores, labels, ignored, self.problem.normalize, rows, sums, scale)
-        return np.asarray(loss, x.dtype), (Exponentials(rows, sums), label, scale)
+        rows, sums, scale = np.empty(x.shape, x.dtype), np.empty(len(x), x.dtype), np.empty(len(x), x.dtype)
+        scores, labels, places = np.ascontiguousarray(x), t.astype(np.int64), np.empty(len(x), np.int64)
+        loss = cross_entropy(scores, labels, ignored, self.problem.normalize, rows, sums, scale, places)
+        return np.asarray(loss, x.dtype), (Exponentials(rows, sums), places, scale)
 
     def grad_input(self, kept: Any, gloss: HostArray) -> HostArray:  # type: ignore[override]
         """Return the gradient of x (N, C)."""
