@@ -111,7 +111,7 @@ class _Tile:
                         builder.store(writer.multiply_add(number, vector, builder.load(total)), total)
 
     def _fetch(self, targets: Any) -> None:
-        """Have memory for the sums at hand when they are made; layers of convolution take 2 % less, 1×1 ones 5."""
+        """Have memory for the sums at hand when they are made: layers of convolution take 2 % less, 6 at most."""
         for target in targets:
             for j in range(self.width):
                 self.writer.fetch(self.value["y"], self._right(target, j), to_write=True)

@@ -26,8 +26,8 @@ LARGE: Final = 2**22
 """So many multiplications BLAS shares among threads, which takes it long: 16 rows by (1000, 1000) 1.3 ms, tiles 0.6."""
 FEWEST_OF_LARGE: Final = 16
 FEWEST_TOGETHER: Final = 8
-"""Rows and columns of gradients that are computed in one call: 10 classes of 100 images, 1000 numbers each, take as
-long by tiles as by BLAS, but a step of an MLP takes 2 % less."""
+"""Rows and columns of gradients that are computed in one call: 10 classes of 100 images, 1000 numbers each, take 1.3
+times as long by tiles as by BLAS when that is all there is to do, but a step of an MLP takes 2 % less."""
 FEWEST_BY_DOTS: Final = 4, 2**20
 """Rows, and multiplications: 8 rows by the columns of (1000, 1000) take BLAS 1.3 ms, and dots 0.35."""
 
@@ -72,7 +72,7 @@ def linear_gradients_together(
 ) -> Gradients:
     """Return the gradients of (x, W, b) that are wanted; all three, and ReLU's, in one call of all threads.
 
-    A step of an MLP takes 3 % less than with one call for each.
+    They take 0.93 to 1 of the time of one call for each: (100, 784) and 1000, (100, 1000) and 1000.
     """
     products_wanted = [_wanted(gy.T, x, FEWEST_TOGETHER), not wanted[0] or _wanted(gy, W, FEWEST_TOGETHER)]
     if not wanted[1] or not all(products_wanted) or activation not in (None, RELU):
@@ -81,7 +81,11 @@ def linear_gradients_together(
     from kusari_numpy.compiled.linear import gradients
 
     gy = np.ascontiguousarray(gy)
-    y = gy if activation is None or y is None else np.ascontiguousarray(y)
+    if activation is None:
+        y = gy
+    else:
+        assert y is not None
+        y = np.ascontiguousarray(y)
     g = gy if y is gy else aligned_empty(gy.shape, gy.dtype)
     sums = np.zeros((-(-len(gy) // ROWS), gy.shape[1]), gy.dtype)
     through = Matrix.of(g)

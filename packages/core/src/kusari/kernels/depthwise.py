@@ -1,6 +1,6 @@
 """Convolution of each channel with filters of its own: sums over the window's taps.
 
-A product of matrices has one channel to sum over here, and takes ten times as long as these.
+A product of matrices has one channel to sum over here, and takes six times as long as these on NumPy.
 """
 
 from __future__ import annotations
