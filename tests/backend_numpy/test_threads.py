@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -156,14 +158,18 @@ def wait_until(reached: Callable[[], bool]) -> None:
         time.sleep(0.001)
 
 
-@pytest.mark.skipif(compiled_available(get_backend("numpy")) is not True, reason="needs numba, threadpoolctl")
+needs_compiler = pytest.mark.skipif(
+    compiled_available(get_backend("numpy")) is not True, reason="needs numba, threadpoolctl"
+)
+
+
+@needs_compiler
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_compiled_loops_take_each_piece_once_and_wait_for_all(size: int) -> None:
-    from numba import njit
-
+    from kusari_numpy.compiled.together import together
     from kusari_numpy.compiled.turns import go_on, is_last, take, wait
 
-    @njit(nogil=True)
+    @partial(together, kept=False)
     def count_and_sum(taken: Any, sums: Any, turns: Any) -> None:
         piece = take(turns, 0)
         while piece < len(taken):
@@ -175,13 +181,90 @@ def test_compiled_loops_take_each_piece_once_and_wait_for_all(size: int) -> None
         sums[take(turns, 3)] = taken.sum()  # what the others took is there
 
     own = ThreadPool(size)
-    for pieces in (1, 2, 1000):
+    for pieces in [1, 2, 1000] * 20:
         taken, sums = np.zeros(pieces, np.int64), np.zeros(size, np.int64)
         threads = own.sharing(pieces)
         own.take_turns(count_and_sum, (taken, sums), threads)
         assert taken.tolist() == [1] * pieces
-        assert sums.tolist() == [pieces] * threads + [0] * (size - threads)
+        began = np.count_nonzero(sums)  # a helper that comes too late is not waited for
+        assert 1 <= began <= threads
+        assert sums.tolist() == [pieces] * began + [0] * (size - began)
     own.close()
+
+
+@needs_compiler
+@pytest.mark.skipif(threads.usable_cores() < 2, reason="there is one core")
+def test_a_helper_runs_loops_between_tasks_and_after_it_slept() -> None:
+    from kusari_numpy.compiled.together import together
+    from kusari_numpy.compiled.turns import take
+    from kusari_numpy.compiled.waiting import look
+
+    @partial(together, kept=False)
+    def meet(met: Any, looks: int, turns: Any) -> None:
+        take(turns, 0)
+        looked = 0
+        while look(turns, 0) < 2 and looked < looks:
+            looked += 1
+        met[0] = look(turns, 0)
+
+    own, met = ThreadPool(2), np.zeros(1, np.int64)
+
+    def both_met() -> bool:
+        own.take_turns(meet, (met, 10**6), 2)
+        return bool(met[0] == 2)
+
+    for pause in (0, 0.005, 0):
+        time.sleep(pause)
+        wait_until(both_met)
+        done: list[int] = []
+        own.run(done.append, 5)
+        assert sorted(done) == list(range(5))
+    own.close()
+
+
+@needs_compiler
+@pytest.mark.parametrize("failing", [0, 1], ids=["of the first", "of the second"])
+def test_an_error_in_a_loop_reaches_the_caller_when_all_are_done(failing: int) -> None:
+    from kusari_numpy.compiled.together import together
+    from kusari_numpy.compiled.turns import take
+    from kusari_numpy.compiled.waiting import look
+
+    @partial(together, kept=False)
+    def fail(thread: int, late: Any, looks: int, turns: Any) -> None:
+        number = take(turns, 0)
+        looked = 0
+        while look(turns, 0) < 2 and looked < looks:
+            looked += 1
+        if number == thread:
+            raise MemoryError
+        for _ in range(looks):
+            look(turns, 0)
+        late[0] = look(turns, 0)
+
+    own, late = ThreadPool(2), np.zeros(1, np.int64)
+
+    def failed_with_two() -> bool:
+        late[0] = 0
+        with contextlib.suppress(MemoryError):
+            own.take_turns(fail, (failing, late, 10**5), 2)
+            return False
+        return bool(late[0] == 2)  # the other one was waited for
+
+    wait_until(failed_with_two)
+    own.take_turns(fail, (-1, late, 10), 2)
+    own.close()
+
+
+@needs_compiler
+def test_operands_that_the_board_has_no_place_for() -> None:
+    from kusari_numpy.compiled.together import together
+
+    @partial(together, kept=False)
+    def nothing(arrays: Any, turns: Any) -> None:
+        pass
+
+    with pytest.raises(TypeError, match="nothing: its operands have no place on the board"):
+        pool().take_turns(nothing, ((np.zeros(1),) * 100,), 1)
 
 
 @pytest.mark.parametrize("patient", [False, True])

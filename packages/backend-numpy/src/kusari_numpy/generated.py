@@ -6,6 +6,7 @@ import importlib.util
 import logging
 import sys
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from kusari.backend.generated import cache_folder, source_file
@@ -21,9 +22,16 @@ def load_loops(name: str, source: str) -> Mapping[str, Any]:
 
     Args:
         name: A word for the file's name, so that profiles can be read.
-        source: The text of the module, with functions decorated by ``jit``, which it does not define.
+        source: The text of the module, with functions decorated by ``jit`` and ``together``, which it does not define.
     """
-    from kusari_numpy.compiled.options import elementwise_jit, elementwise_jit_uncached
+    from kusari_numpy.compiled.options import EXACT_MATH, compiled
+    from kusari_numpy.compiled.together import together
+
+    def decorators(kept: bool) -> dict[str, Any]:
+        return {
+            "jit": partial(compiled, fastmath=EXACT_MATH, kept=kept),
+            "together": partial(together, fastmath=EXACT_MATH, kept=kept),
+        }
 
     try:
         path = source_file(cache_folder("numpy"), name, source)
@@ -31,12 +39,12 @@ def load_loops(name: str, source: str) -> Mapping[str, Any]:
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
-        vars(module)["jit"] = elementwise_jit
+        vars(module).update(decorators(kept=True))
         sys.modules[spec.name] = module  # numba asks for it by name when it loads what it compiled
         spec.loader.exec_module(module)
         return vars(module)
     except (OSError, RuntimeError) as error:  # numba's own: no place to cache
         _log.info("%s is compiled for this process alone: %s", name, error)
-        space: dict[str, Any] = {"jit": elementwise_jit_uncached}
+        space = decorators(kept=False)
         exec(compile(source, f"<loop {name}>", "exec"), space)
         return space

@@ -1,4 +1,4 @@
-"""A thread that helps with one task at a time."""
+"""A thread that helps with one task at a time, and between tasks with loops."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from kusari_numpy.board import DONE, GIVEN, SLEEPERS, new_board
 from kusari_numpy.compiled_available import installed
 from kusari_numpy.cores import core, keep_off
 
@@ -25,32 +26,42 @@ GRACE: Final = 400
 The interpreter has one lock, and whoever wants it meanwhile falls asleep. A step through 28 layers, two threads, where
 they fell asleep 184 times, has 52 such times, and takes 3 % less.
 """
-_GIVEN: Final = 0
-_DONE: Final = 1
-_SLEEPERS: Final = 2
-"""Behind the numbers themselves: whether someone sleeps until the number rises."""
 Task = Callable[[], None]
 
 
 class Helper:
     """A thread, for one that gives it tasks: `begin` and `finish` in turn, and `end` at last.
 
+    In between, it runs the loops that it finds in its row of the board, if told to `get_ready`; see
+    `kusari_numpy.compiled.together`.
+
     Args:
         name: The thread's.
         patient: Look for a moment before sleeping, on a core of one's own; where there are more threads than cores,
             nobody should.
+        row: Of the board; None: it has one of its own.
     """
 
-    def __init__(self, name: str, patient: bool) -> None:
-        self._numbers = np.zeros(4, np.int64)  # of the task given last, of that done last, and who sleeps
+    def __init__(self, name: str, patient: bool, row: np.ndarray[Any, Any] | None = None) -> None:
+        self._row = new_board(1)[0] if row is None else row
         self._tasks: deque[tuple[int, Task | None]] = deque()
         self._loops = _loops() if patient else None
-        self._given, self._done = (_Bell(self._numbers, place, self._loops) for place in (_GIVEN, _DONE))
+        self._given, self._done = (_Bell(self._row, place, self._loops) for place in (GIVEN, DONE))
         self._error: BaseException | None = None
         self._kept_off: int | None = None
         self._patient = patient
         self._thread = threading.Thread(target=self._help, name=name, daemon=True)
         self._thread.start()
+
+    @property
+    def runs_loops(self) -> bool:
+        """Whether it looks at its row of the board."""
+        return self._loops is not None
+
+    def get_ready(self) -> None:
+        """Have it look for loops."""
+        self._part()
+        self._given.wake()
 
     def begin(self, task: Task) -> None:
         """Give it a task."""
@@ -67,7 +78,7 @@ class Helper:
         try:
             self._tasks.pop()  # whoever pops a task has it
         except IndexError:
-            self._done.wait(int(self._numbers[_GIVEN]))
+            self._done.wait(int(self._row[GIVEN]))
         error, self._error = self._error, None
         return error
 
@@ -79,7 +90,7 @@ class Helper:
             self._kept_off = number
 
     def _give(self, task: Task | None) -> None:
-        number = int(self._numbers[_GIVEN]) + 1
+        number = int(self._row[GIVEN]) + 1
         self._tasks.append((number, task))
         self._given.ring(number)
 
@@ -87,7 +98,7 @@ class Helper:
         number = 0
         while True:
             self._rest(number)
-            number = int(self._numbers[_GIVEN])
+            number = int(self._row[GIVEN])
             try:
                 number, task = self._tasks.pop()
             except IndexError:
@@ -101,72 +112,83 @@ class Helper:
             del task  # it holds arrays
 
     def _rest(self, number: int) -> None:
-        """Tell that the task with a number is done, and wait for the next one.
+        """Tell that the task with a number is done, and wait for the next one; meanwhile, run loops.
 
         It is told without the interpreter's lock, which the one that waits wants next.
         """
         if self._loops is None:
             self._done.ring(number)
-        else:
-            places = _DONE, _SLEEPERS + _DONE, _GIVEN
-            seen, given = self._loops.told_and_reached(self._numbers, *places, number + 1, LOOKS, GRACE)
-            if given:
-                return
-            if not seen:
-                self._done.wake()
-        self._given.wait(number + 1)
+            self._given.wait(number + 1)
+            return
+        seen, given = self._loops.told_and_served(self._row, number, LOOKS, GRACE)
+        if not seen:
+            self._done.wake()
+            given = self._loops.serve(self._row, number + 1, LOOKS, GRACE)
+        while not given:
+            self._given.sleep(number + 1)
+            given = self._loops.serve(self._row, number + 1, LOOKS, GRACE)
 
 
 class _Bell:
     """A number that one thread raises and another waits for."""
 
-    def __init__(self, numbers: np.ndarray[Any, Any], place: int, loops: _Loops | None) -> None:
-        self._numbers, self._place, self._loops = numbers, place, loops
-        self._sleeper = _SLEEPERS + place
+    def __init__(self, row: np.ndarray[Any, Any], place: int, loops: _Loops | None) -> None:
+        self._row, self._place, self._loops = row, place, loops
         self._wake = threading.Semaphore(0)
 
     def ring(self, number: int) -> None:
         """Raise the number, and wake who sleeps."""
-        self._numbers[self._place] = number
-        if self._numbers[self._sleeper]:
-            self.wake()
+        self._row[self._place] = number
+        self.wake()
 
     def wake(self) -> None:
         """Wake who sleeps."""
-        self._wake.release()
+        if self._row[SLEEPERS + self._place]:
+            self._wake.release()
 
     def wait(self, number: int) -> None:
         """Wait until the number is so high."""
-        if self._loops is not None and self._loops.reached(self._numbers, self._place, number, LOOKS, 0):
-            return
-        while self._fall_asleep() < number:
-            self._wake.acquire()
-        self._numbers[self._sleeper] = 0
+        while not self._reached(number):
+            self.sleep(number)
 
-    def _fall_asleep(self) -> int:
-        """Say so, and only then look at the number again: who raises it does these the other way round."""
+    def _reached(self, number: int) -> bool:
+        if self._loops is None:
+            return bool(self._row[self._place] >= number)
+        return self._loops.reached(self._row, self._place, number, LOOKS)
+
+    def sleep(self, number: int) -> None:
+        """Sleep until someone wakes this thread, unless the number is so high by now, or there is a loop to run."""
+        if self._may_sleep(number):
+            self._wake.acquire()
+        self._row[SLEEPERS + self._place] = 0
+
+    def _may_sleep(self, number: int) -> bool:
+        """Say that someone sleeps, and only then look again: who raises the number does these the other way round."""
         if self._loops is not None:
-            return self._loops.tell(self._numbers, self._sleeper, 1, self._place)
-        self._numbers[self._sleeper] = 1
-        return int(self._numbers[self._place])
+            return self._loops.may_sleep(self._row, self._place, number)
+        self._row[SLEEPERS + self._place] = 1
+        return bool(self._row[self._place] < number)
 
 
 class _Loops(NamedTuple):
-    """`kusari_numpy.compiled.waiting`."""
+    """Of `kusari_numpy.compiled.waiting` and `kusari_numpy.compiled.serving`."""
 
-    tell: Callable[..., int]
+    may_sleep: Callable[..., bool]
     reached: Callable[..., bool]
-    told_and_reached: Callable[..., tuple[bool, bool]]
+    serve: Callable[..., bool]
+    told_and_served: Callable[..., tuple[bool, bool]]
 
 
 def _loops() -> _Loops | None:
     """Return the compiled loops that look, or None where there is no compiler."""
     if not installed("numba"):
         return None
-    from kusari_numpy.compiled.waiting import reached, tell, told_and_reached
+    from kusari_numpy.compiled.serving import serve, told_and_served
+    from kusari_numpy.compiled.waiting import may_sleep, reached
 
-    numbers = np.zeros(4, np.int64)  # compiled here, and not in a thread that is waited for
-    tell(numbers, 0, 0, 0)
-    reached(numbers, 0, 0, 1, 0)
-    told_and_reached(numbers, 0, 1, 0, 0, 1, 0)
-    return _Loops(tell, reached, told_and_reached)
+    row = new_board(1)[0]  # compiled here, and not in a thread that is waited for
+    may_sleep(row, GIVEN, 0)
+    reached(row, GIVEN, 1, 0)
+    serve(row, 1, 0, 0)
+    told_and_served(row, 0, 0, 0)
+    return _Loops(may_sleep, reached, serve, told_and_served)

@@ -114,7 +114,7 @@ def place(table, row, {operands}):
 {addresses}    table[row, {size}] = a0.shape[0]
 
 
-@jit
+@together
 def take_rows(table, numbers, piece, turns):
     row = begin = 0
     part = take(turns, 0)
@@ -130,7 +130,7 @@ def take_rows(table, numbers, piece, turns):
 {given}        )
         part = take(turns, 0)
 """
-"""What `render` fills in; ``jit`` is put there before the module runs."""
+"""What `render` fills in; ``jit`` and ``together`` are put there before the module runs."""
 
 
 def plain_function(expression: Expression, memory: Mapping[int, str] | None = None) -> Callable[..., Any]:

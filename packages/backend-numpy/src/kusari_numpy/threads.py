@@ -8,18 +8,22 @@ Two pools that do not know of each other, BLAS's and ours, fight for the cores: 
 from __future__ import annotations
 
 import contextvars
-import functools
 import itertools
 import os
 import threading
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
+from kusari_numpy.board import new_board
 from kusari_numpy.helper import Helper
 
 ENVIRONMENT_VARIABLE: Final = "KUSARI_NUM_THREADS"
+PAUSE: Final = 0.0002
+"""Seconds that a caller sleeps at a time while a loop takes another thread much longer."""
 TURNS: Final = 8
 """Counters that a kernel call has: a cache line of them."""
 
@@ -49,6 +53,7 @@ class ThreadPool:
         if self._size < 1:
             raise ValueError(f"the number of threads is {self._size}; expected 1 or more")
         self._busy = threading.Lock()
+        self._board = new_board(self._size - 1)
         self._helpers: list[Helper] = []
 
     @staticmethod
@@ -80,31 +85,64 @@ class ThreadPool:
                 work(index)
             return
         try:
-            self._share(work, count, helpers)
+            self._share(work, count, self._ready(helpers))
         finally:
             self._busy.release()
 
-    def take_turns(self, loop: Callable[..., Any], operands: Iterable[Any], threads: int) -> None:
+    def take_turns(self, loop: Callable[..., int], operands: Iterable[Any], threads: int) -> None:
         """Call ``loop(*operands, turns)`` once in each thread, so many at most: it takes pieces of work from counters.
 
-        Where threads come back to the interpreter for each piece, as with `run`, they wait for its lock.
+        Where threads come back to the interpreter for each piece, as with `run`, they wait for its lock; helpers that
+        look at the board need none.
 
         Args:
-            loop: Compiled; see `kusari_numpy.compiled.turns`.
+            loop: Compiled; see `kusari_numpy.compiled.together`.
             operands: What it takes.
             threads: See `sharing`.
+
+        Raises:
+            MemoryError: Another thread had an error; a loop has no other.
         """
-        bound = functools.partial(loop, *operands, new_turns())
-        self.run(lambda _: bound(), threads)
+        operands, helpers = (*operands, new_turns()), min(threads, self._size) - 1
+        if helpers < 1 or not self._busy.acquire(blocking=False):
+            loop(self._board, 0, *operands)
+            return
+        try:
+            others = self._ready(helpers)
+            if others[0].runs_loops:
+                self._share_loop(loop, operands, others)
+            else:
+                self._share(lambda _: loop(self._board, 0, *operands), threads, others)
+        finally:
+            self._busy.release()
+
+    def _share_loop(self, loop: Callable[..., int], operands: Iterable[Any], others: Sequence[Helper]) -> None:
+        from kusari_numpy.compiled.together import AT_WORK, ERROR, settled
+
+        for other in others:
+            other.get_ready()
+        state = AT_WORK
+        try:
+            state = loop(self._board, len(others), *operands)
+        finally:
+            while state == AT_WORK:  # the operands must not be given up before
+                time.sleep(PAUSE)
+                state = settled(self._board, len(others))
+        if state == ERROR:
+            raise MemoryError("a compiled loop ended in an error in another thread: there was no memory for it")
 
     def sharing(self, pieces: int) -> int:
         """Return how many threads share so many pieces of work."""
         return max(1, min(pieces, self._size))
 
-    def _share(self, work: Callable[[int], Any], count: int, helpers: int) -> None:
+    def _ready(self, count: int) -> list[Helper]:
+        """Return so many helpers."""
         if not self._helpers:
             patient = self._size <= usable_cores()
-            self._helpers = [Helper(f"kusari-{number}", patient) for number in range(1, self._size)]
+            self._helpers = [Helper(f"kusari-{number}", patient, row) for number, row in enumerate(self._board, 1)]
+        return self._helpers[:count]
+
+    def _share(self, work: Callable[[int], Any], count: int, others: Sequence[Helper]) -> None:
         pieces = itertools.count()
         stopped = False
 
@@ -117,9 +155,8 @@ class ThreadPool:
                 stopped = True
                 raise
 
-        others = self._helpers[:helpers]
         for other in others:
-            other.begin(functools.partial(contextvars.copy_context().run, take))
+            other.begin(partial(contextvars.copy_context().run, take))
         try:
             take()
         finally:
@@ -131,6 +168,7 @@ class ThreadPool:
     def close(self) -> None:
         """End the threads. The next work starts new ones."""
         helpers, self._helpers = self._helpers, []
+        self._board = new_board(self._size - 1)
         for helper in helpers:
             helper.end()
 

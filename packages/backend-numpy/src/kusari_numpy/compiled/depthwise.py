@@ -18,6 +18,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from kusari_numpy.compiled.options import inlined, jit
+from kusari_numpy.compiled.together import together
 from kusari_numpy.compiled.turns import take
 from kusari_numpy.compiled.vectors import Writer, each_vector, lanes_of, operands
 
@@ -278,7 +279,7 @@ def convolve(
                 block += stop - begin
 
 
-@jit
+@together
 def convolve_in_turns(
     x: Any, boxes: Any, filters: Any, y: Any, bias: Any, floor: Any, parts: int, at_once: int, turns: Any
 ) -> None:

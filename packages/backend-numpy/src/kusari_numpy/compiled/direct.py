@@ -13,6 +13,7 @@ import numpy as np
 
 from kusari_numpy.compiled.options import jit
 from kusari_numpy.compiled.tile import add_tile_up_to
+from kusari_numpy.compiled.together import together
 from kusari_numpy.compiled.turns import take
 from kusari_numpy.compiled.vectors import REGISTERS, TALLEST, WIDEST
 
@@ -86,7 +87,7 @@ def convolve(
             begin = end
 
 
-@jit
+@together
 def convolve_parts(
     x: Any, source: Any, inputs: int, filters: Any, segments: Any, y: Any, target: Any, outputs: int, parts: Any,
     biases: Any, floor: Any, blocks: Any, turns: Any,

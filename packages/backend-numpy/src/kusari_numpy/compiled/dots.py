@@ -13,7 +13,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from kusari_numpy.compiled.options import jit
+from kusari_numpy.compiled.together import together
 from kusari_numpy.compiled.turns import take
 from kusari_numpy.compiled.vectors import REGISTERS, Writer, lanes_of, operands
 
@@ -120,7 +120,7 @@ def _fetch(typing: Any, b: Any, place: Any) -> Any:
     return types.void(b, types.int64), generate
 
 
-@jit
+@together
 def multiply_dots(
     a: Any, a_step: int, b: Any, b_step: int, y: Any, size: tuple[int, int], bias: Any, floor: Any, parts: Any,
     turns: Any,

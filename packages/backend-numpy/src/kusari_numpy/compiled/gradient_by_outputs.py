@@ -9,6 +9,7 @@ import numpy as np
 from kusari_numpy.compiled.options import jit
 from kusari_numpy.compiled.panels import HEIGHTS
 from kusari_numpy.compiled.tile import add_tile_up_to
+from kusari_numpy.compiled.together import together
 from kusari_numpy.compiled.turns import take
 from kusari_numpy.compiled.vectors import REGISTERS, TALLEST, WIDEST
 
@@ -66,7 +67,7 @@ def gradient_by_outputs(
                 )  # fmt: skip
 
 
-@jit
+@together
 def gradients_in_turns(
     x: Any, taps: Any, channels: int, g: Any, runs: Any, steps: tuple[int, int], gradients: Any, parts: Any,
     per_block: int, packed: Any, apart: Any, apart_by: tuple[int, int], turns: Any,

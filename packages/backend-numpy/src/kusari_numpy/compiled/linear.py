@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from kusari_numpy.compiled.options import jit
 from kusari_numpy.compiled.product import multiply_part
 from kusari_numpy.compiled.rows import rectify_and_sum, sum_rows
+from kusari_numpy.compiled.together import together
 from kusari_numpy.compiled.turns import go_on, is_last, take, wait
 
 # Counters: threads; blocks that are taken and that are done, and whether all are; parts of products that are taken.
 THREAD, TAKEN, DONE, SUMMED, PARTS = range(5)
 
 
-@jit
+@together
 def gradients(
     y: Any, gy: Any, g: Any, sums: Any, rectified: bool, products: Any, packed: Any, turned: Any, turns: Any
 ) -> None:

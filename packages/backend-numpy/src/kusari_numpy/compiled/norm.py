@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from kusari_numpy.compiled.options import jit
+from kusari_numpy.compiled.together import together
 from kusari_numpy.compiled.turns import go_on, is_last, take, wait
 
 BLOCKS: Final = 4
@@ -255,8 +256,7 @@ def _gradient(
 
 
 @jit
-def moments(x: Any, mean: Any, var: Any, step: int, means: Any, squares: Any, members: int, turns: Any) -> None:
-    """Mean and variance of rows or planes, as this thread's share of the work: see `normalize`."""
+def _moments(x: Any, mean: Any, var: Any, step: int, means: Any, squares: Any, members: int, turns: Any) -> None:
     count, piece = _pieces(x, step), take(turns, TAKEN)
     while piece < count:
         _find_moments(piece, x, means, squares, step)
@@ -267,10 +267,9 @@ def moments(x: Any, mean: Any, var: Any, step: int, means: Any, squares: Any, me
 
 
 @jit
-def scale(
+def _normalize(
     x: Any, y: Any, gamma: Any, beta: Any, mean: Any, var: Any, eps: Any, floor: Any, step: int, turns: Any
 ) -> None:
-    """y = max(γ (x − mean) / √(var + ε) + β, floor), as this thread's share of the work: see `normalize`."""
     by = np.empty_like(gamma)
     for c in range(len(by)):
         by[c] = gamma[c] / np.sqrt(var[c] + eps)
@@ -280,7 +279,21 @@ def scale(
         piece = take(turns, TAKEN_THEN)
 
 
-@jit
+@together
+def moments(x: Any, mean: Any, var: Any, step: int, means: Any, squares: Any, members: int, turns: Any) -> None:
+    """Find mean and variance of rows or planes: see `normalize`."""
+    _moments(x, mean, var, step, means, squares, members, turns)
+
+
+@together
+def scale(
+    x: Any, y: Any, gamma: Any, beta: Any, mean: Any, var: Any, eps: Any, floor: Any, step: int, turns: Any
+) -> None:
+    """y = max(γ (x − mean) / √(var + ε) + β, floor): see `normalize`."""
+    _normalize(x, y, gamma, beta, mean, var, eps, floor, step, turns)
+
+
+@together
 def normalize(
     x: Any, y: Any, gamma: Any, beta: Any, mean: Any, var: Any, eps: Any, floor: Any, step: int, means: Any,
     squares: Any, members: int, turns: Any,
@@ -302,12 +315,12 @@ def normalize(
         members: Numbers that each mean is of.
         turns: Which pieces of work are taken.
     """
-    moments(x, mean, var, step, means, squares, members, turns)
+    _moments(x, mean, var, step, means, squares, members, turns)
     wait(turns, MERGED)
-    scale(x, y, gamma, beta, mean, var, eps, floor, step, turns)
+    _normalize(x, y, gamma, beta, mean, var, eps, floor, step, turns)
 
 
-@jit
+@together
 def normalize_gradient(
     x: Any, y: Any, gy: Any, gx: Any, gamma: Any, mean: Any, var: Any, eps: Any, rectified: bool, step: int,
     sums: Any, products: Any, members: int, found: Any, turns: Any,

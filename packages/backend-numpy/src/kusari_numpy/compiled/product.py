@@ -11,6 +11,7 @@ import numpy as np
 
 from kusari_numpy.compiled.options import jit
 from kusari_numpy.compiled.panels import ROWS, go_by, pack, turn_rows
+from kusari_numpy.compiled.together import together
 from kusari_numpy.compiled.turns import take
 from kusari_numpy.compiled.vectors import REGISTERS, TALLEST, WIDEST
 
@@ -90,7 +91,7 @@ def multiply_part(product: Any, number: int, packed: Any, turned: Any) -> None:
     multiply(a, a_steps, b, b_steps, y, size, bias, floor, part, packed[:panels], turned)
 
 
-@jit
+@together
 def multiply_parts(product: Any, packed: Any, turned: Any, turns: Any) -> None:
     """Compute a product, of whose parts threads take one after the other.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kusari_numpy.compiled.options import jit
+from kusari_numpy.compiled.together import together
 from kusari_numpy.compiled.turns import take
 
 
@@ -42,7 +43,7 @@ def sum_rows(gy: Any, total: Any) -> None:
             total[o] += gy[row, o]
 
 
-@jit
+@together
 def sum_images(gy: Any, at_once: int, totals: Any, turns: Any) -> None:
     """Add the sum of every ``at_once`` images of gy (N, rows, O) to a row of totals, which may be longer than O."""
     part = take(turns, 0)

@@ -9,6 +9,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from kusari_numpy.board import LOOP_GIVEN, LOOP_TAKEN, SLEEPERS
 from kusari_numpy.compiled.options import jit
 
 
@@ -28,7 +29,7 @@ def look(typing: Any, numbers: Any, place: Any) -> Any:
 
 
 @intrinsic
-def _tell(typing: Any, numbers: Any, place: Any, number: Any) -> Any:
+def tell(typing: Any, numbers: Any, place: Any, number: Any) -> Any:
     """Write a number that others can see before this thread reads any other."""
     signature = types.void(numbers, types.int64, types.int64)
 
@@ -41,31 +42,23 @@ def _tell(typing: Any, numbers: Any, place: Any, number: Any) -> Any:
 
 
 @jit
-def tell(numbers: Any, place: int, number: int, read: int) -> int:
-    """Set ``numbers[place]``, and return what ``numbers[read]`` is then."""
-    _tell(numbers, place, number)
-    return look(numbers, read)
+def may_sleep(row: Any, place: int, number: int) -> bool:
+    """Say that someone sleeps until ``row[place]`` is so high; tell whether that, and a loop, is still to come."""
+    tell(row, SLEEPERS + place, 1)
+    return look(row, place) < number and look(row, LOOP_GIVEN) == look(row, LOOP_TAKEN)
 
 
 @jit
-def reached(numbers: Any, place: int, number: int, looks: int, more: int) -> bool:
-    """Tell whether ``numbers[place]`` is so high, or becomes so during so many looks; if so, look on for ``more``."""
+def reached(row: Any, place: int, number: int, looks: int) -> bool:
+    """Tell whether ``row[place]`` is so high, or becomes so during so many looks."""
     looked = 0
-    while looked < looks and look(numbers, place) < number:
+    while looked < looks and look(row, place) < number:
         looked += 1
-    if looked == looks:
-        return False
-    for _ in range(more):
-        look(numbers, place)
-    return True
+    return looked < looks
 
 
 @jit
-def told_and_reached(
-    numbers: Any, told: int, sleeper: int, place: int, number: int, looks: int, more: int
-) -> tuple[bool, bool]:
-    """Set ``numbers[told]`` to one less than ``number``; return whether ``numbers[sleeper]`` is 0, and `reached`."""
-    _tell(numbers, told, number - 1)
-    if look(numbers, sleeper) != 0:
-        return False, False
-    return True, reached(numbers, place, number, looks, more)
+def told(row: Any, place: int, number: int) -> bool:
+    """Set ``row[place]``, and tell whether nobody sleeps until it rises."""
+    tell(row, place, number)
+    return look(row, SLEEPERS + place) == 0

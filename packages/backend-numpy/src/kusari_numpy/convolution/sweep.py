@@ -12,7 +12,7 @@ from kusari_numpy.convolution.channels_last import HostArray
 from kusari_numpy.convolution.passes import Pass, Passes, Three
 from kusari_numpy.convolution.places import segments, source, target
 from kusari_numpy.pieces import Range, ranges
-from kusari_numpy.threads import new_turns, pool
+from kusari_numpy.threads import pool
 from kusari_numpy.workspace import aligned_empty, aligned_zeros
 
 FEWEST: Final = 4
@@ -84,7 +84,7 @@ class Sweep:
             return x, seen, self.inputs, filters[number], runs, flat, into, self.outputs, parts, *finish
 
         def work(piece: int) -> None:
-            convolve_parts(*(*operands(self.numbers[piece], self.parts[piece : piece + 1]), new_turns()))
+            pool().take_turns(convolve_parts, operands(self.numbers[piece], self.parts[piece : piece + 1]), 1)
 
         if len(self.grids) == 1:
             pool().take_turns(convolve_parts, operands(0, self.parts), pool().sharing(len(self.parts)))
