@@ -19,7 +19,7 @@ from numba.extending import intrinsic
 
 from kusari_numpy.compiled.options import inlined, jit
 from kusari_numpy.compiled.together import together
-from kusari_numpy.compiled.turns import take
+from kusari_numpy.compiled.turns import is_last, take
 from kusari_numpy.compiled.vectors import Writer, each_vector, lanes_of, operands
 
 CHAINS: Final = (3, 2, 1)
@@ -289,6 +289,36 @@ def convolve_in_turns(
     while first < count:
         convolve(x, boxes, filters, y, bias, floor, parts, first, min(first + at_once, count))
         first = take(turns, 0) * at_once
+
+
+@together
+def gradients_in_turns(
+    x: Any, boxes: Any, gy: Any, lanes: Any, zero: Any, parts: int, gradient: Any, turns: Any
+) -> None:
+    """Compute the gradient of filters, (C, taps): of lanes, which threads take in turn, and then their sum.
+
+    Args:
+        x: As in `add_gradient`, like all that are not named here.
+        boxes: Those of forward.
+        gy: (N, D · H · W · C).
+        lanes: (lanes, taps · C); each has a part of the pieces.
+        zero: One number for each channel.
+        parts: Pieces that an image is.
+        gradient: Where the sum goes.
+        turns: How many lanes are taken, and how many are done.
+    """
+    count, lane = len(x) * parts, take(turns, 0)
+    while lane < len(lanes):
+        lanes[lane] = 0
+        begin, end = lane * count // len(lanes), (lane + 1) * count // len(lanes)
+        add_gradient(x, boxes, gy, lanes[lane], zero, parts, begin, end)
+        if is_last(turns, len(lanes), 1):
+            gradient[:] = 0
+            for one in lanes:
+                for tap in range(gradient.shape[1]):
+                    for c in range(len(gradient)):
+                        gradient[c, tap] += one[tap * len(gradient) + c]
+        lane = take(turns, 0)
 
 
 @jit

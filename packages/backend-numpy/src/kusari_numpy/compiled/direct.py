@@ -12,9 +12,10 @@ from typing import Any, Final
 import numpy as np
 
 from kusari_numpy.compiled.options import jit
+from kusari_numpy.compiled.panels import pack_groups
 from kusari_numpy.compiled.tile import add_tile_up_to
 from kusari_numpy.compiled.together import together
-from kusari_numpy.compiled.turns import take
+from kusari_numpy.compiled.turns import go_on, is_last, take, wait
 from kusari_numpy.compiled.vectors import REGISTERS, TALLEST, WIDEST
 
 HEIGHTS: Final = REGISTERS.rows
@@ -87,10 +88,14 @@ def convolve(
             begin = end
 
 
+# Counters: parts that are taken; panels that are taken and that are packed, and whether all are.
+TAKEN, PANELS, PANELS_DONE, PACKED = range(4)
+
+
 @together
 def convolve_parts(
-    x: Any, source: Any, inputs: int, filters: Any, segments: Any, y: Any, target: Any, outputs: int, parts: Any,
-    biases: Any, floor: Any, blocks: Any, turns: Any,
+    x: Any, source: Any, inputs: int, filters: Any, packing: Any, segments: Any, y: Any, target: Any, outputs: int,
+    parts: Any, biases: Any, floor: Any, blocks: Any, turns: Any,
 ) -> None:  # fmt: skip
     """Compute parts of the output, of which threads take one after the other.
 
@@ -99,6 +104,7 @@ def convolve_parts(
         source: The grid of what the first group sees.
         inputs: Channels of x that a group sees.
         filters: (groups, panels).
+        packing: Of panels that are to be packed first; see `kusari_numpy.convolution.panels`.
         segments: Those of a group.
         y: Flat.
         target: The grid of what the first group makes.
@@ -107,9 +113,10 @@ def convolve_parts(
         biases: (groups, channels in whole vectors).
         floor: Nothing in y is below it.
         blocks: (block, group).
-        turns: How many parts are taken.
+        turns: All 0.
     """
-    number = take(turns, 0)
+    _pack_first(filters, packing, turns)
+    number = take(turns, TAKEN)
     while number < len(parts):
         begin, end, left, right, first, last = parts[number]
         for group in range(first, last):
@@ -119,7 +126,22 @@ def convolve_parts(
                 x, seen, filters[group], segments, y, made, (begin, end), (left, right), biases[group], floor,
                 blocks[0], blocks[1], outputs,
             )  # fmt: skip
-        number = take(turns, 0)
+        number = take(turns, TAKEN)
+
+
+@jit
+def _pack_first(filters: Any, packing: Any, turns: Any) -> None:
+    """Pack panels, which threads take in turn, and wait until all are packed."""
+    W, steps, order, size, each, count = packing
+    if count == 0:
+        return
+    panel = take(turns, PANELS)
+    while panel < count:
+        pack_groups(W, steps, order, size, each, panel, panel + 1, filters)
+        if is_last(turns, count, PANELS_DONE):
+            go_on(turns, PACKED)
+        panel = take(turns, PANELS)
+    wait(turns, PACKED)
 
 
 @jit

@@ -8,9 +8,10 @@ import numpy as np
 
 from kusari_numpy.compiled.options import jit
 from kusari_numpy.compiled.panels import HEIGHTS
+from kusari_numpy.compiled.rows import sum_lanes
 from kusari_numpy.compiled.tile import add_tile_up_to
 from kusari_numpy.compiled.together import together
-from kusari_numpy.compiled.turns import take
+from kusari_numpy.compiled.turns import go_on, is_last, take, wait
 from kusari_numpy.compiled.vectors import REGISTERS, TALLEST, WIDEST
 
 
@@ -67,12 +68,16 @@ def gradient_by_outputs(
                 )  # fmt: skip
 
 
+# Counters: threads; parts that are taken and that are done, and whether all are; pieces that are summed.
+THREAD, TAKEN, DONE, ALL_DONE, SUMMED = range(5)
+
+
 @together
 def gradients_in_turns(
     x: Any, taps: Any, channels: int, g: Any, runs: Any, steps: tuple[int, int], gradients: Any, parts: Any,
-    per_block: int, packed: Any, apart: Any, apart_by: tuple[int, int], turns: Any,
+    per_block: int, packed: Any, apart: Any, apart_by: tuple[int, int], total: Any, turns: Any,
 ) -> None:  # fmt: skip
-    """Compute parts of the gradients of lanes, of which threads take one after the other.
+    """Compute parts of the gradients of lanes, of which threads take one after the other, and then their sum.
 
     Args:
         x: As in `gradient_by_outputs`, like all that are not named here.
@@ -81,17 +86,18 @@ def gradients_in_turns(
         g: All groups'.
         runs: Lines of all lanes, as the first group sees and makes them.
         steps: Those of a group.
-        gradients: (lanes, groups, numbers); each lane has a part of the lines.
+        gradients: (lanes, groups, numbers); each lane has a part of the lines, one or more.
         parts: Of output channels and panels the first one's number, and that after the last: four numbers a row.
         per_block: Lines.
         packed: One row for each thread.
         apart: Likewise.
         apart_by: From what one group sees, and makes, to what the next does.
-        turns: How many parts of all lanes are taken, and how many threads there are.
+        total: Where the sum goes, flat; of a single lane, its gradient.
+        turns: All 0.
     """
-    thread, lanes = take(turns, 1), len(gradients)
-    number = take(turns, 0)
-    while number < lanes * len(parts):
+    thread, lanes = take(turns, THREAD), len(gradients)
+    number, count = take(turns, TAKEN), lanes * len(parts)
+    while number < count:
         lane = number // len(parts)
         left, right, first, last = parts[number % len(parts)]
         for group in range(gradients.shape[1]):
@@ -102,7 +108,12 @@ def gradients_in_turns(
                 x, taps, channels, g, lines, steps, gradients[lane, group], ((left, right), (first, last)), per_block,
                 packed[thread], apart[thread],
             )  # fmt: skip
-        number = take(turns, 0)
+        if is_last(turns, count, DONE):
+            go_on(turns, ALL_DONE)
+        number = take(turns, TAKEN)
+    if lanes > 1:
+        wait(turns, ALL_DONE)
+        sum_lanes(gradients.reshape(lanes, -1), total, turns, SUMMED)
 
 
 @jit

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from kusari_numpy.compiled.options import jit
 from kusari_numpy.compiled.together import together
-from kusari_numpy.compiled.turns import take
+from kusari_numpy.compiled.turns import is_last, take
 
 
 @jit
@@ -44,10 +44,35 @@ def sum_rows(gy: Any, total: Any) -> None:
 
 
 @together
-def sum_images(gy: Any, at_once: int, totals: Any, turns: Any) -> None:
-    """Add the sum of every ``at_once`` images of gy (N, rows, O) to a row of totals, which may be longer than O."""
+def sum_images(gy: Any, at_once: int, totals: Any, total: Any, turns: Any) -> None:
+    """Write the sum of gy (N, rows, O) to total (O,): first that of every ``at_once`` images to a row of totals.
+
+    Rows of totals are zeros, and may be longer than O.
+    """
     part = take(turns, 0)
     while part < len(totals):
         for image in range(part * at_once, min((part + 1) * at_once, len(gy))):
             sum_rows(gy[image], totals[part])
+        if is_last(turns, len(totals), 1):
+            total[:] = 0
+            sum_rows(totals[:, : len(total)], total)
         part = take(turns, 0)
+
+
+SUMMED: Final = 2**14
+"""Numbers of lanes that a thread sums at a time."""
+
+
+@jit
+def sum_lanes(lanes: Any, total: Any, turns: Any, place: int) -> None:
+    """Write the sum of lanes (lanes, numbers) to total; threads take turns, which a counter counts."""
+    piece = take(turns, place)
+    while piece * SUMMED < len(total):
+        some = slice(piece * SUMMED, (piece + 1) * SUMMED)
+        into = total[some]
+        into[:] = lanes[0, some]
+        for lane in range(1, len(lanes)):
+            more = lanes[lane, some]
+            for i in range(len(into)):
+                into[i] += more[i]
+        piece = take(turns, place)

@@ -28,7 +28,7 @@ from kusari_numpy.convolution.passes import Passes, Three
 from kusari_numpy.convolution.places import Grid, source, tap_numbers, tap_places, target
 from kusari_numpy.pieces import PIECE, in_a_piece
 from kusari_numpy.threads import pool
-from kusari_numpy.workspace import aligned_empty, aligned_zeros
+from kusari_numpy.workspace import aligned_empty, aligned_zeros, workspace
 
 HELD: Final = 2**16
 """Numbers of an image that are computed at a time: 256 KiB of float32, which stay in cache with what they see."""
@@ -64,21 +64,15 @@ class DepthwiseConvolution(ChannelsLastConvolution):
 
     def grad_weight(self, x: HostArray, gy: HostArray) -> HostArray:  # type: ignore[override]
         """Return the gradient of W."""
-        from kusari_numpy.compiled.depthwise import add_gradient
+        from kusari_numpy.compiled.depthwise import gradients_in_turns
 
-        channels, boxes = self.problem.groups, self._there
+        channels, taps = self.problem.groups, self.geometry.taps
         images, g = flat_images(channels_last(x)), flat_images(channels_last(gy))
-        totals, zero = np.zeros((LANES, self.geometry.taps * channels), gy.dtype), np.zeros(channels, gy.dtype)
-        parts = _parts(g[0].size)
-        count = len(images) * parts
-
-        def work(lane: int) -> None:
-            begin, end = lane * count // LANES, (lane + 1) * count // LANES
-            add_gradient(images, boxes, g, totals[lane], zero, parts, begin, end)
-
-        pool().run(work, LANES)
-        gradient = totals.sum(axis=0).reshape(-1, channels)
-        return np.ascontiguousarray(gradient.T).reshape(self.problem.W)
+        lanes, zero = workspace("lanes", (LANES, taps * channels), gy.dtype), np.zeros(channels, gy.dtype)
+        gradient = aligned_empty((channels, taps), gy.dtype)
+        operands = images, self._there, g, lanes, zero, _parts(g[0].size), gradient
+        pool().take_turns(gradients_in_turns, operands, pool().sharing(LANES))
+        return gradient.reshape(self.problem.W)
 
     def grad_bias(self, gy: HostArray) -> HostArray:  # type: ignore[override]
         """Return the gradient of b."""

@@ -22,12 +22,13 @@ from kusari_numpy.convolution.epilogue import activate
 from kusari_numpy.convolution.fold import Fold
 from kusari_numpy.convolution.gradient import FilterGradient
 from kusari_numpy.convolution.gradient_by_outputs import GradientByOutputs, is_by_outputs
+from kusari_numpy.convolution.panels import Panels
 from kusari_numpy.convolution.passes import Passes
 from kusari_numpy.convolution.places import Seen, tap_order
 from kusari_numpy.convolution.sweep import Sweep
 from kusari_numpy.pieces import PIECE, share
 from kusari_numpy.threads import pool
-from kusari_numpy.workspace import aligned_empty, aligned_zeros, workspace
+from kusari_numpy.workspace import aligned_zeros, workspace
 
 FEW_CHANNELS: Final = 4
 """Up to here an image of channels-first memory is read as it is."""
@@ -105,17 +106,17 @@ class DirectConvolution(ChannelsLastConvolution):
         """Return the gradient of b."""
         return sum_pixels(channels_last(gy))
 
-    def filters_there(self, W: HostArray) -> list[HostArray]:
-        """Return the panels for forward, (groups, numbers) for each pass."""
+    def filters_there(self, W: HostArray) -> list[Panels]:
+        """Return the panels of each pass of forward."""
         # Packed the same way whether they are for once or kept: a filter that changes at every step is packed for it.
         key = ("there", self.problem.groups)
-        made: list[HostArray] = self.backend.derived(W, key, self._pack_there, self._pack_there)
+        made: list[Panels] = self.backend.derived(W, key, self._pack_there, self._pack_there)
         return made
 
-    def filters_back(self, W: HostArray) -> list[HostArray]:
+    def filters_back(self, W: HostArray) -> list[Panels]:
         """Return the panels for backward, likewise."""
         key = ("back", self.problem.groups, self.geometry.window, self.geometry.size)
-        made: list[HostArray] = self.backend.derived(W, key, self._pack_back, self._pack_back)
+        made: list[Panels] = self.backend.derived(W, key, self._pack_back, self._pack_back)
         return made
 
     def _folds(self, fold: Fold, W: HostArray) -> HostArray:
@@ -123,11 +124,11 @@ class DirectConvolution(ChannelsLastConvolution):
         made: HostArray = self.backend.derived(W, fold.key, fold.filters, fold.filters)
         return made
 
-    def _pack_there(self, W: HostArray) -> list[HostArray]:
+    def _pack_there(self, W: HostArray) -> list[Panels]:
         outputs, inputs, taps = self._filters(W)
         return self._packed(W, self._order_there, (inputs, outputs), (taps, inputs * taps))
 
-    def _pack_back(self, W: HostArray) -> list[HostArray]:
+    def _pack_back(self, W: HostArray) -> list[Panels]:
         outputs, inputs, taps = self._filters(W)
         return self._packed(W, self._order_back, (outputs, inputs), (inputs * taps, taps))
 
@@ -137,10 +138,10 @@ class DirectConvolution(ChannelsLastConvolution):
 
     def _packed(
         self, W: HostArray, orders: list[HostArray], size: tuple[int, int], steps: tuple[int, int]
-    ) -> list[HostArray]:
+    ) -> list[Panels]:
         """Return the panels of each pass: of (in, out) channels, and the distances between them in W."""
         flat, groups = np.ascontiguousarray(W).reshape(-1), self.problem.groups
-        return [_pack(flat, groups, size, steps, order) for order in orders]
+        return [Panels(flat, groups, size, steps, order) for order in orders]
 
     @cached_property
     def _order_there(self) -> list[HostArray]:
@@ -172,19 +173,6 @@ def enclose(x: HostArray, passes: Passes, groups: int = 1) -> HostArray:
     return bordered if len(apart) > 1 else bordered[0]
 
 
-def _pack(W: HostArray, groups: int, size: tuple[int, int], steps: tuple[int, int], order: HostArray) -> HostArray:
-    """Return the panels (groups, numbers) that a pass needs of filters; see `kusari_numpy.compiled.panels.pack`."""
-    from kusari_numpy.compiled.panels import pack_groups
-    from kusari_numpy.compiled.vectors import WIDEST, whole
-
-    inputs, outputs = size
-    padded = whole(outputs, W.dtype)
-    packed = aligned_empty((groups, int((order >= 0).sum()) * inputs * padded), W.dtype)
-    panels = -(-padded // whole(1, W.dtype) // WIDEST)
-    share(lambda a, b: pack_groups(W, steps, order, size, panels, a, b, packed), groups * panels, packed.size // panels)
-    return packed
-
-
 def sum_pixels(rows: HostArray) -> HostArray:
     """Return the sum of (N, *out, O) over all but O: some images first, always the same, so that nothing varies."""
     from kusari_numpy.compiled.rows import sum_images
@@ -193,6 +181,6 @@ def sum_pixels(rows: HostArray) -> HostArray:
     images, outputs = rows.reshape(len(rows), -1, rows.shape[-1]), rows.shape[-1]
     at_once = max(1, PIECE // images[0].size)
     totals = aligned_zeros((-(-len(images) // at_once), whole(outputs, rows.dtype)), rows.dtype)  # each has its lines
-    pool().take_turns(sum_images, (images, at_once, totals), pool().sharing(len(totals)))
-    total: HostArray = totals.sum(axis=0)[:outputs]
+    total = np.empty(outputs, rows.dtype)
+    pool().take_turns(sum_images, (images, at_once, totals, total), pool().sharing(len(totals)))
     return total

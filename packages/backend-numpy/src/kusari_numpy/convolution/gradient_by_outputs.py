@@ -14,7 +14,7 @@ from kusari_numpy.convolution.passes import Passes, Three
 from kusari_numpy.convolution.places import Seen, pixel_runs, side_by_side, source, tap_places
 from kusari_numpy.pieces import Range, ranges
 from kusari_numpy.threads import pool
-from kusari_numpy.workspace import aligned_zeros, workspace
+from kusari_numpy.workspace import aligned_empty, workspace
 
 PIXELS: Final = 96
 """That go by for all rows of the gradient before the next ones: a panel of them stays in the L1 cache."""
@@ -54,7 +54,8 @@ class GradientByOutputs:
         self.width = whole(1, self.dtype) * WIDEST
         panels = len(self.taps) * -(-self.reach // self.width)
         # Lanes of images read everything once, and write the gradient four times; parts of it the other way round.
-        self.lanes = LANES if 4 * math.prod(self.shape) <= math.prod(seen) + math.prod(gy) else 1
+        few = 4 * math.prod(self.shape) <= math.prod(seen) + math.prod(gy)
+        self.lanes = min(LANES, len(self.runs)) if few else 1
         self.parts = np.array(_cut(self.outputs, panels, LANES // self.lanes)).reshape(-1, 4)
         longest = int(self.runs[:, 2].max())
         pixels = self.per_block * longest if self.inputs > FAR or longest < SHORT else 0
@@ -66,17 +67,18 @@ class GradientByOutputs:
         from kusari_numpy.compiled.gradient_by_outputs import gradients_in_turns
 
         numbers = len(self.taps) * self.reach * self.outputs
-        total = aligned_zeros((self.lanes, self.groups, numbers), self.dtype)
+        total = aligned_empty((self.groups * numbers,), self.dtype)
+        lanes = total if self.lanes == 1 else workspace("lanes", (self.lanes, len(total)), self.dtype)
+        gradients = lanes.reshape(self.lanes, self.groups, numbers)
         threads = pool().sharing(self.lanes * len(self.parts))
         packed, apart = (
             workspace(slot, (threads, size), self.dtype)
             for slot, size in zip(("panel", "rows"), self.scratch, strict=True)
         )
         seen = images.reshape(-1), self.taps, self.reach
-        made = gy.reshape(-1), self.runs, self.steps, total, self.parts, self.per_block, packed, apart
-        pool().take_turns(gradients_in_turns, (*seen, *made, (self.step, self.outputs)), threads)
-        summed: HostArray = total[0] if self.lanes == 1 else total.sum(axis=0)
-        by_taps = summed.reshape(self.shape[0], -1, self.inputs)
+        made = gy.reshape(-1), self.runs, self.steps, gradients, self.parts, self.per_block, packed, apart
+        pool().take_turns(gradients_in_turns, (*seen, *made, (self.step, self.outputs), total), threads)
+        by_taps = total.reshape(self.shape[0], -1, self.inputs)
         return (by_taps if by_taps.shape[1] == 1 else transposed(by_taps)).reshape(self.shape)
 
 

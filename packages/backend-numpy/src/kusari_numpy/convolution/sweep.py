@@ -9,6 +9,7 @@ import numpy as np
 
 from kusari.kernels.conv import ConvolutionProblem
 from kusari_numpy.convolution.channels_last import HostArray
+from kusari_numpy.convolution.panels import Panels
 from kusari_numpy.convolution.passes import Pass, Passes, Three
 from kusari_numpy.convolution.places import segments, source, target
 from kusari_numpy.pieces import Range, ranges
@@ -67,9 +68,9 @@ class Sweep:
         return [Part(number, *ranges) for ranges in _cut(pixels, vectors, filters, self.groups, wanted)]
 
     def __call__(
-        self, images: HostArray, filters: list[HostArray], bias: HostArray | None = None, rectify: bool = False
+        self, images: HostArray, panels: list[Panels], bias: HostArray | None = None, rectify: bool = False
     ) -> HostArray:
-        """Return (N, *size, O) of bordered images (N, D, H, W, C); ``filters``: (groups, panels) for each pass."""
+        """Return (N, *size, O) of bordered images (N, D, H, W, C); ``panels``: of each pass."""
         from kusari_numpy.compiled.direct import convolve_parts
 
         y = (aligned_empty if self.complete else aligned_zeros)(self.y, self.dtype)
@@ -79,17 +80,18 @@ class Sweep:
         finish = shifts, self.dtype.type(0 if rectify else -math.inf), self.blocking
         x, flat = images.reshape(-1), y.reshape(-1)
 
-        def operands(number: int, parts: HostArray) -> tuple[Any, ...]:
-            seen, runs, into = self.grids[number]
-            return x, seen, self.inputs, filters[number], runs, flat, into, self.outputs, parts, *finish
-
-        def work(piece: int) -> None:
-            pool().take_turns(convolve_parts, operands(self.numbers[piece], self.parts[piece : piece + 1]), 1)
+        def convolve(number: int, parts: HostArray, threads: int) -> None:
+            (seen, runs, into), filters = self.grids[number], panels[number]
+            sees = x, seen, self.inputs, filters.memory, filters.packing, runs
+            pool().take_turns(convolve_parts, (*sees, flat, into, self.outputs, parts, *finish), threads)
+            filters.have_been_packed()
 
         if len(self.grids) == 1:
-            pool().take_turns(convolve_parts, operands(0, self.parts), pool().sharing(len(self.parts)))
+            convolve(0, self.parts, pool().sharing(len(self.parts)))
         else:
-            pool().run(work, len(self.parts))
+            for each in panels:
+                _ = each.packed  # before the pieces of work, of which each would
+            pool().run(lambda piece: convolve(self.numbers[piece], self.parts[piece : piece + 1], 1), len(self.parts))
         return y
 
 
