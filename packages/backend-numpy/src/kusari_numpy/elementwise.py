@@ -81,7 +81,7 @@ class FusedExpression:
         """Return what a loop needs; None where there is none for these dtypes or memory formats."""
         count = len(self.expression.arrays)
         arrays = operands[:count]
-        if any(type(array) is not np.ndarray or not array.dtype.isnative for array in arrays):
+        if {type(array) for array in arrays} != {np.ndarray}:
             return None
         typed = self.typed(tuple([array.dtype for array in arrays]))
         if typed is None or not typed.takes(arrays[0].size) or (flat := flattened(arrays)) is None:
@@ -105,6 +105,8 @@ class FusedExpression:
         return self._typed[dtypes]
 
     def _made(self, dtypes: tuple[np.dtype[Any], ...]) -> Typed | Piecewise | None:
+        if not all(dtype.isnative for dtype in dtypes):
+            return None
         try:
             return Typed(self.expression, dtypes)
         except NotElementwise as error:
@@ -118,12 +120,14 @@ class FusedExpression:
 def flattened(arrays: Sequence[HostArray]) -> list[HostArray] | None:
     """Return views of all numbers in the order of memory; None where the arrays do not share one dense format."""
     first = arrays[0]
-    if all(array.flags.c_contiguous and array.shape == first.shape for array in arrays):
-        return [array.reshape(-1) for array in arrays]
+    shape = first.shape
+    flat = [array.reshape(-1) for array in arrays if array.flags.c_contiguous and array.shape == shape]
+    if len(flat) == len(arrays):
+        return flat
     order = tuple(memory_order(first))
     flat = []
     for array in arrays:
-        if array.shape != first.shape or not (view := array.transpose(order)).flags.c_contiguous:
+        if array.shape != shape or not (view := array.transpose(order)).flags.c_contiguous:
             return None
         flat.append(view.reshape(-1))
     return flat

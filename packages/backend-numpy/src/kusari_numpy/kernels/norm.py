@@ -120,7 +120,7 @@ class CompiledNormalization(Normalization):
         rectified = gy if y is None or not self.rectifies else self._lay_out(y)
         gx, found = aligned_empty(x.shape, x.dtype), self._per_channel(5, x.dtype)
         kind = x.dtype if x.ndim == 2 else np.float64
-        sums = self._partial(kind), self._partial(kind), problem.members
+        sums = self._partial(kind), self._partial(kind), self.members
         operands = x, rectified, gy, gx, *self._parameters(gamma, mean, var), problem.eps, self.rectifies, self.step
         pool().take_turns(normalize_gradient, (*operands, *sums, found), pool().sharing(self.shares))
         return self._restore(gx), found[0].reshape(gamma.shape), found[1].reshape(gamma.shape)
@@ -143,7 +143,7 @@ class CompiledNormalization(Normalization):
     def _found(self, x: HostArray) -> tuple[HostArray, HostArray, int]:
         """Return memory for means and sums of squares, and how many numbers a mean is of."""
         squares = self._partial(x.dtype if x.ndim == 2 else np.float64)
-        return self._partial(np.float64), squares, self.problem.members
+        return self._partial(np.float64), squares, self.members
 
     def _activate(self, y: HostArray) -> HostArray:
         """Return y in x's shape behind the activation, of which the loops have ReLU."""

@@ -175,9 +175,10 @@ class Parameter(HeldVariable):
         Raises:
             RuntimeError: Read before there is data, unless `cleargrad` or `zerograd` was called; or set before it.
         """
-        if self.is_initialized:
-            return super().node.grad_var
-        if self._first_grad != "nan":
+        node = self._node
+        if node is not None:  # it has data
+            return node.grad_var
+        if self._first_grad != "nan" or self.is_initialized:
             return None
         raise RuntimeError(
             f"parameter {self.name!r} has no gradient yet: call cleargrad() first, or {HOW_TO_INITIALIZE}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from kusari.backend import Backend, Family, kernel
@@ -45,6 +46,11 @@ class Normalization(Family[NormalizationProblem]):
     x's memory format.
     """
 
+    @cached_property
+    def members(self) -> int:
+        """The problem's, looked up once."""
+        return self.problem.members
+
     def forward(self, x: Array, gamma: Array, beta: Array) -> tuple[Array, Array, Array]:
         """Return y, the mean and the variance."""
         centred, mean, var = self._moments(x)
@@ -85,14 +91,14 @@ class Normalization(Family[NormalizationProblem]):
         gbeta = xp.sum(g, axis=others, keepdims=True)
         if problem.parameter_axes is None:  # the two sums that gx needs are the parameters' gradients, times γ
             ggamma = xp.sum(g * centred, axis=others, keepdims=True) * inverse
-            share = scale * inverse / problem.members
+            share = scale * inverse / self.members
             gx = g * (scale * inverse) - centred * (share * inverse * ggamma) - share * gbeta
         else:
             normal = centred * inverse
             ggamma = xp.sum(g * normal, axis=others, keepdims=True)
             g = g * scale
-            along = xp.sum(g * normal, axis=problem.axes, keepdims=True) / problem.members
-            gx = (g - xp.sum(g, axis=problem.axes, keepdims=True) / problem.members - normal * along) * inverse
+            along = xp.sum(g * normal, axis=problem.axes, keepdims=True) / self.members
+            gx = (g - xp.sum(g, axis=problem.axes, keepdims=True) / self.members - normal * along) * inverse
         return xp.astype(gx, x.dtype, copy=False), xp.reshape(ggamma, gamma.shape), xp.reshape(gbeta, gamma.shape)
 
     @property

@@ -90,7 +90,7 @@ class GradientMethod(Optimizer):
         An optimizer that does not need that may override this with nothing.
         """
         for param in self.target.params(include_uninit=False):
-            if param.grad is None:
+            if param.grad_var is None:
                 param.grad = param.xp.zeros_like(param.array)
 
     def use_cleargrads(self, use: bool = True) -> None:

@@ -113,8 +113,9 @@ class LossScaling:
         """
         dynamic = self._dynamic
         for param in self.target.params(include_uninit=False):
-            scale, param.grad_scale = param.grad_scale, None
+            scale = param.grad_scale
             if scale is not None:
+                param.grad_scale = None
                 inverse: Any = 1 / scale
             elif dynamic is not None:
                 inverse = dynamic.inverse(param.device)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from kusari.autograd.parameter import Parameter
 from kusari.optimizer_hooks.common import working_device
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kusari.backend import Device, Kernel
     from kusari.optimizer.update_rule import UpdateRule
 
+_NOTHING: Final = contextlib.nullcontext()
 Row: TypeAlias = "tuple[UpdateRule, Any]"
 """A rule and what it updates: a parameter, or the float32 copy of one."""
 
@@ -80,7 +81,7 @@ def run_rows(kernel: Kernel[..., tuple[Any, ...]], device: Device, rows: Sequenc
     results = backend.foreach(kernel, list(zip(*arrays, strict=True)), scalars)
     for (rule, target), old, new in zip(rows, arrays, results, strict=True):
         kept = (old[0], *old[2:])
-        rule.store(target, tuple([_like(backend, b, a) for a, b in zip(kept, new, strict=True)]))
+        rule.store(target, tuple([b if b is a else _like(backend, b, a) for a, b in zip(kept, new, strict=True)]))
 
 
 def _like(backend: Any, new: Any, old: Any) -> Any:
@@ -93,5 +94,5 @@ def _like(backend: Any, new: Any, old: Any) -> Any:
 def entered(device: Device) -> contextlib.AbstractContextManager[None]:
     """Return a context in which the device is the library's current one; nothing to do where it is already."""
     if device.always_current or device.backend.is_current(device.index):
-        return contextlib.nullcontext()
+        return _NOTHING
     return device.create_context()

@@ -51,7 +51,7 @@ class BatchNormalization(NormalizationStep):
         """Bring the running statistics nearer to the batch's; an empty batch has none."""
         if x.size == 0:
             return
-        count = self.plan.problem.members
+        count = self.plan.members
         if count == 1:
             warnings.warn(
                 f"{self.label}: each mean is over one number only (x of shape {x.shape}, axes {self.axes}), so that "

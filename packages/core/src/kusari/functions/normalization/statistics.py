@@ -87,7 +87,7 @@ class NormalizationStep(FusedNode):
     def decompose(self, inputs: tuple[Variable, ...]) -> tuple[Variable]:
         """Return y by arithmetic of Variables."""
         x, gamma, beta = inputs
-        wide, count = cast(x, gamma.dtype), self.plan.problem.members
+        wide, count = cast(x, gamma.dtype), self.plan.members
         mean = wide.sum(axis=self.axes, keepdims=True) / count
         centred = wide - mean
         var = (centred * centred).sum(axis=self.axes, keepdims=True) / count
@@ -136,7 +136,8 @@ def update_running(node: FunctionNode, running: VariableLike | None, value: Arra
     array, xp = variable.array, node.backend.xp
     if array.shape != value.shape:
         raise ValueError(f"{node.label}: a running statistic of shape {array.shape}; expected {value.shape}")
-    made = xp.astype(array, value.dtype, copy=False) * decay + value * (1 - decay)
-    array[...] = xp.astype(made, array.dtype, copy=False)
+    kept = array if array.dtype == value.dtype else xp.astype(array, value.dtype)
+    made = kept * decay + value * (1 - decay)
+    array[...] = made if made.dtype == array.dtype else xp.astype(made, array.dtype)
     if isinstance(variable, HeldVariable):
         variable.touch()
