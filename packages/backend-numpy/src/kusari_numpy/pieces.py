@@ -44,6 +44,19 @@ def share(work: Callable[[int, int], Any], count: int, size: int) -> None:
     pool().run(lambda piece: work(piece * step, min((piece + 1) * step, count)), -(-count // step))
 
 
+def share_loop(loop: Callable[..., int], operands: tuple[Any, ...], count: int, size: int) -> None:
+    """Call a loop for ranges that make up 0 to ``count``, on all threads: see `share`, and `take_turns`.
+
+    Args:
+        loop: See `kusari_numpy.compiled.together.in_ranges`.
+        operands: What it takes.
+        count: How many items there are.
+        size: Numbers in an item.
+    """
+    step = in_a_piece(size)
+    pool().take_turns(loop, (step, count, *operands), pool().sharing(-(-count // step)))
+
+
 def in_a_piece(size: int) -> int:
     """Return how many items of so many numbers make a piece."""
     return max(1, PIECE // max(size, 1))

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from kusari_numpy.convolution.channels_last import transposed
-from kusari_numpy.pieces import ranges, share
+from kusari_numpy.pieces import ranges, share_loop
 from kusari_numpy.threads import pool
 from kusari_numpy.workspace import aligned_empty, workspace
 
@@ -218,7 +218,7 @@ class Packed:
     """
 
     def __init__(self, matrix: HostArray) -> None:
-        from kusari_numpy.compiled.product import pack_all
+        from kusari_numpy.compiled.product import pack_all_in_ranges
         from kusari_numpy.compiled.vectors import WIDEST, whole
 
         b = Matrix.of(matrix)
@@ -228,21 +228,17 @@ class Packed:
         self._panels = -(-padded // (lanes * WIDEST))
         self._memory = aligned_empty((b.shape[0] * padded,), matrix.dtype)
         size = b.shape[0] * lanes * WIDEST
-        share(lambda first, last: pack_all(b.flat, b.steps, b.shape, first, last, self._memory), self._panels, size)
+        share_loop(pack_all_in_ranges, (b.flat, b.steps, b.shape, self._memory), self._panels, size)
 
     def times(self, rows: HostArray) -> HostArray:
         """Return the product of rows (M, K) and the matrix."""
-        from kusari_numpy.compiled.product import multiply_packed
+        from kusari_numpy.compiled.product import multiply_packed_parts
 
         y = aligned_empty((len(rows), self.shape[1]), rows.dtype)
-        pieces = min(_wanted_pieces(y.size * self.shape[0], pool().size), self._panels)
+        parts = min(_wanted_pieces(y.size * self.shape[0], pool().size), self._panels)
         a, result = np.ascontiguousarray(rows).reshape(-1), y.reshape(-1)
-
-        def work(piece: int) -> None:
-            part = piece * self._panels // pieces, (piece + 1) * self._panels // pieces
-            multiply_packed(a, self.shape[0], self._memory, result, self.shape, part)
-
-        pool().run(work, pieces)
+        operands = a, self.shape[0], self._memory, result, self.shape, self._panels, parts
+        pool().take_turns(multiply_packed_parts, operands, pool().sharing(parts))
         return y
 
 

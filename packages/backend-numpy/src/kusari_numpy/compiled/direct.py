@@ -14,7 +14,7 @@ import numpy as np
 from kusari_numpy.compiled.options import jit
 from kusari_numpy.compiled.panels import pack_groups
 from kusari_numpy.compiled.tile import add_tile_up_to
-from kusari_numpy.compiled.together import together
+from kusari_numpy.compiled.together import in_ranges, together
 from kusari_numpy.compiled.turns import go_on, is_last, take, wait
 from kusari_numpy.compiled.vectors import REGISTERS, TALLEST, WIDEST
 
@@ -137,7 +137,7 @@ def _pack_first(filters: Any, packing: Any, turns: Any) -> None:
         return
     panel = take(turns, PANELS)
     while panel < count:
-        pack_groups(W, steps, order, size, each, panel, panel + 1, filters)
+        pack_groups(W, steps, order, size, each, filters, panel, panel + 1)
         if is_last(turns, count, PANELS_DONE):
             go_on(turns, PACKED)
         panel = take(turns, PANELS)
@@ -165,3 +165,6 @@ def enclose(images: Any, bordered: Any, before: Any, first: int, last: int) -> N
                 for c in range(channels):
                     target[before[2] + w, c] = images[group, n, d, h, w, c]
             target[before[2] + width :] = 0
+
+
+enclose_in_ranges = in_ranges(enclose)

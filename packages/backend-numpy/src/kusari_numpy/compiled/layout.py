@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from kusari_numpy.compiled.options import jit
+from kusari_numpy.compiled.together import in_ranges
 from kusari_numpy.compiled.turn import turn
 from kusari_numpy.compiled.vectors import REGISTERS
 
@@ -34,3 +35,6 @@ def transpose(source: Any, target: Any, first: int, last: int) -> None:
             for row in range(top, bottom, lanes):
                 j = min(row, rows - lanes)  # the last square overlaps the one before
                 turn(x, begin + j * columns + k, columns, y, begin + j, places, k, min(lanes, columns - k), lanes)
+
+
+transpose_in_ranges = in_ranges(transpose)

@@ -14,6 +14,7 @@ import numpy as np
 
 from kusari_numpy.compiled.options import jit
 from kusari_numpy.compiled.tile import add_tile, add_tile_within
+from kusari_numpy.compiled.together import in_ranges
 from kusari_numpy.compiled.turn import turn
 from kusari_numpy.compiled.vectors import REGISTERS, TALLEST, WIDEST
 
@@ -57,12 +58,15 @@ def pack(
 
 @jit
 def pack_groups(
-    W: Any, steps: tuple[int, int], order: Any, size: tuple[int, int], each: int, first: int, last: int, panels: Any
+    W: Any, steps: tuple[int, int], order: Any, size: tuple[int, int], each: int, panels: Any, first: int, last: int
 ) -> None:
     """Write the panels ``first`` to ``last`` of the filters of all groups, which have ``each`` so many: (groups, …)."""
     for number in range(first, last):
         group, panel = number // each, number % each
         pack(W, group * (len(W) // len(panels)), steps, order, size, panel, panel + 1, panels[group])
+
+
+pack_groups_in_ranges = in_ranges(pack_groups)
 
 
 @jit

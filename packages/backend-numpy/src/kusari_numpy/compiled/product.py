@@ -11,7 +11,7 @@ import numpy as np
 
 from kusari_numpy.compiled.options import jit
 from kusari_numpy.compiled.panels import ROWS, go_by, pack, turn_rows
-from kusari_numpy.compiled.together import together
+from kusari_numpy.compiled.together import in_ranges, together
 from kusari_numpy.compiled.turns import take
 from kusari_numpy.compiled.vectors import REGISTERS, TALLEST, WIDEST
 
@@ -109,7 +109,7 @@ def multiply_parts(product: Any, packed: Any, turned: Any, turns: Any) -> None:
 
 
 @jit
-def pack_all(b: Any, b_steps: tuple[int, int], size: tuple[int, int], first: int, last: int, packed: Any) -> None:
+def pack_all(b: Any, b_steps: tuple[int, int], size: tuple[int, int], packed: Any, first: int, last: int) -> None:
     """Write the panels ``first`` to ``last`` of b (K, N), one block of rows of all after the other."""
     lanes = REGISTERS.bytes // b.itemsize
     depth, columns = size
@@ -118,6 +118,9 @@ def pack_all(b: Any, b_steps: tuple[int, int], size: tuple[int, int], first: int
     for k in range(0, depth, deep):
         length = min(deep, depth - k)
         pack(b, k * b_steps[0], b_steps, one, (length, columns), first, last, packed[k * padded :])
+
+
+pack_all_in_ranges = in_ranges(pack_all)
 
 
 @jit
@@ -143,3 +146,14 @@ def multiply_packed(a: Any, a_step: int, packed: Any, y: Any, size: tuple[int, i
         length = min(deep, depth - k)
         panels = packed[k * padded + sides[0] * length : (k + length) * padded]
         go_by(a, rows * a_step + k, panels, length, y, rows * columns, sides, nothing, lowest, k > 0)
+
+
+@together
+def multiply_packed_parts(
+    a: Any, a_step: int, packed: Any, y: Any, size: tuple[int, int], panels: int, parts: int, turns: Any
+) -> None:
+    """Compute y = a b, of which each part is some of the panels; threads take turns. See `multiply_packed`."""
+    part = take(turns, 0)
+    while part < parts:
+        multiply_packed(a, a_step, packed, y, size, (part * panels // parts, (part + 1) * panels // parts))
+        part = take(turns, 0)

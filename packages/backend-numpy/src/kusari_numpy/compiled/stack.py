@@ -15,6 +15,8 @@ from kusari_numpy.compiled.direct import convolve
 from kusari_numpy.compiled.gradient import filter_gradient
 from kusari_numpy.compiled.options import inlined, jit
 from kusari_numpy.compiled.rows import rectify_grad, rectify_grad_to, sum_rows
+from kusari_numpy.compiled.together import together
+from kusari_numpy.compiled.turns import take
 from kusari_numpy.compiled.vectors import REGISTERS, TALLEST
 
 
@@ -26,16 +28,16 @@ def _grid(count: int, width: int, first: int) -> Any:
 
 @inlined
 def _first_row(rows: Any, width: int, pixels: int, begin: int) -> int:
-    """Return the number of a layer's first row in memory: 0 of all pixels, a piece's first one of one piece."""
+    """Return the number of a layer's first row in memory: 0 of all pixels, else ``begin``, where the piece begins."""
     return 0 if len(rows) == pixels * width else begin
 
 
-@jit
+@together
 def stack_forward(
     images: Any, seen: Any, segments: Any, filters: Any, biases: Any, floors: Any, outputs: Any, blocks: Any,
-    lines: tuple[int, int], pixels: int, line: int, per_piece: int,
+    pixels: int, line: int, per_piece: int, per_task: int, turns: Any,
 ) -> None:  # fmt: skip
-    """Send the lines of pixels from ``lines[0]`` to ``lines[1]`` through all layers, ``per_piece`` at a time.
+    """Send all lines of pixels through all layers, ``per_piece`` at a time; threads take turns.
 
     Args:
         images: Bordered, flat.
@@ -44,20 +46,37 @@ def stack_forward(
         filters: Panels.
         biases: In whole vectors.
         floors: Nothing behind a layer is below it.
-        outputs: What they make.
+        outputs: What they make: of all pixels, or of one piece for each thread.
         blocks: (block, group).
-        lines: The first one and the one after the last.
         pixels: In all images.
         line: Pixels in a line.
         per_piece: Lines.
+        per_task: Lines that a thread takes at a time.
+        turns: How many tasks are taken, and how many threads there are.
     """
+    lines, before = pixels // line, take(turns, 1) * per_piece * line
+    task = take(turns, 0)
+    while task * per_task < lines:
+        some = (task * per_task, min((task + 1) * per_task, lines))
+        _lines_forward(
+            images, seen, segments, filters, biases, floors, outputs, blocks, some, pixels, line, per_piece, before
+        )
+        task = take(turns, 0)
+
+
+@jit
+def _lines_forward(
+    images: Any, seen: Any, segments: Any, filters: Any, biases: Any, floors: Any, outputs: Any, blocks: Any,
+    lines: tuple[int, int], pixels: int, line: int, per_piece: int, before: int,
+) -> None:  # fmt: skip
+    """Send lines through all layers; in memory for single pieces, there are ``before`` rows of other threads."""
     lanes = REGISTERS.bytes // images.itemsize
     for start in range(lines[0], lines[1], per_piece):
         begin, end = start * line, min(start + per_piece, lines[1]) * line
         source = seen
         for layer in range(len(outputs)):
             width = len(biases[layer])
-            made = _grid(pixels, width, _first_row(outputs[layer], width, pixels, begin))
+            made = _grid(pixels, width, _first_row(outputs[layer], width, pixels, begin - before))
             vectors = (0, width // lanes)
             if layer == 0:
                 convolve(

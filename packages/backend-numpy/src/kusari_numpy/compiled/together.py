@@ -17,6 +17,7 @@ from numba.extending import intrinsic
 
 from kusari_numpy.board import FAILED, LENGTH, LOOP, LOOP_DONE, LOOP_GIVEN, LOOP_TAKEN, OPERANDS
 from kusari_numpy.compiled.options import FAST_MATH, compiled, jit
+from kusari_numpy.compiled.turns import take
 from kusari_numpy.compiled.waiting import look
 
 PATIENCE: Final = 20_000
@@ -37,11 +38,7 @@ def together(function: Callable[..., None], fastmath: Set[str] = FAST_MATH, kept
     on, are of helpers that are to run the loop, too. It returns what `settled` does. The operands must outlive it.
     """
     body = compiled(function, fastmath, kept=False)
-    # What numba keeps on disk goes by a function's file, line and name, and not by what it calls: all are the loop's.
-    place = function.__code__
-    code = _shared.__code__.replace(co_filename=place.co_filename, co_firstlineno=place.co_firstlineno)
-    entry: Any = FunctionType(code, {"_share": _share, "settled": settled, "body": body}, function.__name__)
-    entry.__module__, entry.__qualname__, entry.__doc__ = function.__module__, function.__qualname__, function.__doc__
+    entry = _beside(function, _shared, {"_share": _share, "settled": settled, "body": body})
     made: Callable[..., int] = compiled(entry, fastmath, kept)
     return made
 
@@ -49,6 +46,37 @@ def together(function: Callable[..., None], fastmath: Set[str] = FAST_MATH, kept
 def _shared(board: Any, helpers: int, *operands: Any) -> int:
     _share(board, helpers, body, operands)  # type: ignore[name-defined]  # noqa: F821  # `together` puts it there
     return settled(board, helpers)
+
+
+def in_ranges(loop: Callable[..., None]) -> Callable[..., int]:
+    """Return a compiled loop whose last arguments are the first of some items, and the one after the last, `together`.
+
+    It is called with two arguments before the loop's others: how many items a thread takes at a time, and how many
+    there are.
+    """
+    function: Any = loop
+    return together(_beside(function.py_func, _ranges, {"take": take, "body": loop}))
+
+
+def _ranges(step: int, count: int, *operands: Any) -> None:
+    turns = operands[-1]
+    piece = take(turns, 0)
+    while piece * step < count:
+        body(*operands[:-1], piece * step, min((piece + 1) * step, count))  # type: ignore[name-defined]  # noqa: F821
+        piece = take(turns, 0)
+
+
+def _beside(function: Any, template: Any, names: dict[str, Any]) -> Any:
+    """Return a function with another's text, which finds these names, as if it were written beside a loop.
+
+    What numba keeps on disk goes by a function's file, line and name, and not by what it calls: all are the loop's.
+    """
+    place = function.__code__
+    code = template.__code__.replace(co_filename=place.co_filename, co_firstlineno=place.co_firstlineno)
+    made: Any = FunctionType(code, names, function.__name__)
+    made.__module__, made.__qualname__ = function.__module__, function.__qualname__ + template.__name__
+    made.__doc__ = function.__doc__
+    return made
 
 
 @intrinsic
@@ -69,7 +97,7 @@ def _share(typing: Any, board: Any, helpers: Any, loop: Any, operands: Any) -> A
             builder.store(builder.ptrtoint(helped, _NUMBER), builder.gep(row, [_number(LOOP)]))
             given = builder.gep(row, [_number(LOOP_GIVEN)])
             builder.store_atomic(builder.add(builder.load(given), _number(1)), given, "release", align=8)
-        context.get_function(loop, call)(builder, cgutils.unpack_tuple(builder, arguments[3]))
+        context.get_function(loop, call)(builder, _as_called(context, builder, call.args, arguments[3]))
         return context.get_dummy_value()
 
     return types.void(board, types.int64, loop, operands), generate
@@ -82,10 +110,19 @@ def _for_helpers(context: Any, builder: Any, loop: Any, kind: Any) -> Any:
     function.linkage = "internal"
     inside = ir.IRBuilder(function.append_basic_block())
     operands = inside.load(inside.bitcast(function.args[0], kind.as_pointer()), align=8)
-    called, given = context.declare_function(builder.module, loop), cgutils.unpack_tuple(inside, operands)
+    called, given = context.declare_function(builder.module, loop), _as_called(context, inside, loop.argtypes, operands)
     status, _ = context.call_conv.call_function(inside, called, loop.restype, loop.argtypes, given)
     inside.ret(inside.zext(status.is_error, _NUMBER))
     return function
+
+
+def _as_called(context: Any, builder: Any, kinds: Any, operands: Any) -> list[Any]:
+    """Return operands as a function takes them: those that it takes by a star, as one."""
+    values = list(cgutils.unpack_tuple(builder, operands))
+    if not isinstance(kinds[-1], types.StarArgTuple | types.StarArgUniTuple):
+        return values
+    named = len(kinds) - 1
+    return [*values[:named], context.make_tuple(builder, kinds[-1], values[named:])]
 
 
 @intrinsic

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kusari.kernels.conv import Convolution, ConvolutionProblem
-from kusari_numpy.pieces import share
+from kusari_numpy.pieces import share_loop
 from kusari_numpy.workspace import aligned_empty
 
 HostArray = np.ndarray[Any, Any]
@@ -89,11 +89,11 @@ def channels_first_copy(y: HostArray, spatial: tuple[int, ...]) -> HostArray:
 
 def transposed(source: HostArray) -> HostArray:
     """Return a copy (N, B, A) of dense (N, A, B)."""
-    from kusari_numpy.compiled.layout import BLOCK, transpose
+    from kusari_numpy.compiled.layout import BLOCK, transpose_in_ranges
 
     n, a, b = source.shape
     copy = aligned_empty((n, b, a), source.dtype)
-    share(lambda first, last: transpose(source, copy, first, last), n * -(-a // BLOCK), BLOCK * b)
+    share_loop(transpose_in_ranges, (source, copy), n * -(-a // BLOCK), BLOCK * b)
     return copy
 
 

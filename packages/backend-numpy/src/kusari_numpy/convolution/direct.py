@@ -26,7 +26,7 @@ from kusari_numpy.convolution.panels import Panels
 from kusari_numpy.convolution.passes import Passes
 from kusari_numpy.convolution.places import Seen, tap_order
 from kusari_numpy.convolution.sweep import Sweep
-from kusari_numpy.pieces import PIECE, share
+from kusari_numpy.pieces import PIECE, share_loop
 from kusari_numpy.threads import pool
 from kusari_numpy.workspace import aligned_zeros, workspace
 
@@ -164,12 +164,12 @@ def enclose(x: HostArray, passes: Passes, groups: int = 1) -> HostArray:
     shape, _ = Seen.of(passes, len(x), x.shape[1], groups)
     if images.shape == shape:
         return np.ascontiguousarray(images)
-    from kusari_numpy.compiled.direct import enclose as compiled
+    from kusari_numpy.compiled.direct import enclose_in_ranges
 
     apart = images.reshape(*images.shape[:4], -1, shape[4]).transpose(4, 0, 1, 2, 3, 5)
     bordered = workspace("bordered", (len(apart), *shape), x.dtype)
     planes = math.prod(bordered.shape[:3])
-    share(lambda a, b: compiled(apart, bordered, passes.before, a, b), planes, math.prod(shape[2:]))
+    share_loop(enclose_in_ranges, (apart, bordered, passes.before), planes, math.prod(shape[2:]))
     return bordered if len(apart) > 1 else bordered[0]
 
 

@@ -74,7 +74,7 @@ class Fold:
         given, padded = len(matrix), whole(self.columns, W.dtype)
         packed = aligned_empty((given * padded,), W.dtype)
         panels = -(-padded // (whole(1, W.dtype) * WIDEST))
-        pack_all(matrix.reshape(-1), (self.columns, 1), (given, self.columns), 0, panels, packed)
+        pack_all(matrix.reshape(-1), (self.columns, 1), (given, self.columns), packed, 0, panels)
         return packed
 
     def __call__(

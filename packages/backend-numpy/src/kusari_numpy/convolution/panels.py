@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kusari_numpy.convolution.channels_last import HostArray
-from kusari_numpy.pieces import share
+from kusari_numpy.pieces import share_loop
 from kusari_numpy.workspace import aligned_empty
 
 Packing = tuple[HostArray, tuple[int, int], HostArray, tuple[int, int], int, int]
@@ -42,12 +42,12 @@ class Panels:
     @property
     def packed(self) -> HostArray:
         """Those of each group, which are packed now if they were not before."""
-        from kusari_numpy.compiled.panels import pack_groups
+        from kusari_numpy.compiled.panels import pack_groups_in_ranges
 
         W, steps, order, size, each, count = self.packing
         if count:
-            numbers = self.memory.size // count
-            share(lambda a, b: pack_groups(W, steps, order, size, each, a, b, self.memory), count, numbers)
+            operands = W, steps, order, size, each, self.memory
+            share_loop(pack_groups_in_ranges, operands, count, self.memory.size // count)
             self.have_been_packed()
         return self.memory
 

@@ -79,15 +79,11 @@ class RowsMLPConvolution(MLPConvolution):
         outputs = tuple([aligned_empty((self.pixels * width,), x.dtype) for width in self.widths[scratch:]])
         step = self.per_piece * max(1, self.lines // (self.per_piece * TASKS))
 
-        def work(number: int) -> None:
-            some = (number * step, min((number + 1) * step, self.lines))
-            passing = [self._piece(layer, x.dtype) for layer in range(scratch)]
-            stack_forward(
-                images.reshape(-1), source(one, self.there, images.shape), runs, filters, biases, floors,
-                (*passing, *outputs), blocking, some, self.pixels, self.line, self.per_piece,
-            )  # fmt: skip
-
-        pool().run(work, -(-self.lines // step))
+        threads = pool().sharing(-(-self.lines // step))
+        passing = [self._piece(layer, x.dtype, threads) for layer in range(scratch)]
+        given = images.reshape(-1), source(one, self.there, images.shape), runs, filters, biases, floors
+        work = blocking, self.pixels, self.line, self.per_piece, step
+        pool().take_turns(stack_forward, (*given, (*passing, *outputs), *work), threads)
         kept: Any = self.kept(list(outputs))
         return self._image(outputs[-1], -1), kept if self.problem.keep else None
 
@@ -111,9 +107,9 @@ class RowsMLPConvolution(MLPConvolution):
         gx: Any = self.plans[0].grad_input(weights[0], self._image(gradient.first, 0))
         return (gx, *grads)
 
-    def _piece(self, layer: int, dtype: Any) -> HostArray:
-        """Return scratch memory for a layer's rows of one piece."""
-        return workspace(f"layer {layer}", (self.per_piece * self.line * self.widths[layer],), dtype)
+    def _piece(self, layer: int, dtype: Any, threads: int = 1) -> HostArray:
+        """Return scratch memory for a layer's rows of one piece for each thread."""
+        return workspace(f"layer {layer}", (threads * self.per_piece * self.line * self.widths[layer],), dtype)
 
     def _image(self, rows: HostArray, layer: int) -> HostArray:
         """Return a layer's rows as (N, channels, *out)."""

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from kusari_numpy.convolution.channels_last import HostArray
-from kusari_numpy.pieces import share
+from kusari_numpy.pieces import share_loop
 from kusari_numpy.winograd_matrices import PLACES
 from kusari_numpy.workspace import aligned_empty, workspace
 
@@ -58,12 +58,13 @@ def scratch_filters(shape: tuple[int, ...], dtype: np.dtype[Any]) -> HostArray:
 def _transform(windows: HostArray, memory: Callable[..., HostArray]) -> HostArray:
     """Return G w Gᵀ of windows (A, B, taps): panels (A, width) of B, at each place."""
     from kusari_numpy.compiled.vectors import whole
-    from kusari_numpy.compiled.winograd import row_length, transform_filters
+    from kusari_numpy.compiled.winograd import row_length
+    from kusari_numpy.compiled.winograd_turns import transform_filters_in_ranges
 
     a, b, taps = windows.shape
     edge, outputs = math.isqrt(taps), whole(b, windows.dtype)
     U = memory((PLACES, row_length(a * outputs, windows.dtype)), windows.dtype)
-    share(lambda first, last: transform_filters(windows, U, edge, outputs, first, last), a, PLACES * b)
+    share_loop(transform_filters_in_ranges, (windows, U, edge, outputs), a, PLACES * b)
     return U
 
 
@@ -77,11 +78,11 @@ def block_of_filters(outputs: int, dtype: np.dtype[Any]) -> HostArray:
 
 def windows_of(gU: HostArray, shape: tuple[int, ...], by_outputs: bool) -> HostArray:
     """Return gW (O, C, r, r) = Gᵀ gU G, of gU (O, C) ``by_outputs`` or (C, O) at each place."""
-    from kusari_numpy.compiled.winograd import filters_from_patches
+    from kusari_numpy.compiled.winograd_turns import filters_from_patches_in_ranges
 
     gW = aligned_empty(shape, gU.dtype)
     windows = gW.reshape(*shape[:2], -1)
     windows = windows if by_outputs else windows.swapaxes(0, 1)
     rows, columns, _ = windows.shape
-    share(lambda first, last: filters_from_patches(gU, windows, shape[2], first, last), rows, PLACES * columns)
+    share_loop(filters_from_patches_in_ranges, (gU, windows, shape[2]), rows, PLACES * columns)
     return gW

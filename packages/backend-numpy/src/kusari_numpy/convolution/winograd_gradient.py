@@ -116,17 +116,9 @@ def _add_share(
 
 def _patches(images: HostArray, rows: HostArray, part: tuple[int, int], tiling: Tiling) -> tuple[HostArray, HostArray]:
     """Return V and D of a part of the batch's strips, in scratch memory."""
-    from kusari_numpy.compiled.winograd import gradient_to_patches, to_patches
+    from kusari_numpy.compiled.winograd_turns import gradient_patches
 
-    (start, stop), (tile, down, across, pad) = part, tiling
-    patches, gradients = _scratch((stop - start) * across, images.shape[-1], rows.shape[-1], rows.dtype)
-    edges = [start + (stop - start) * piece // LANES for piece in range(LANES + 1)]
-
-    def transform(piece: int) -> None:
-        first, last = edges[piece], edges[piece + 1]
-        offset = (first - start) * across
-        to_patches(images, patches, tile, first, last, down, across, pad, offset)
-        gradient_to_patches(rows, gradients, tile, first, last, down, across, offset)
-
-    pool().run(transform, LANES)
-    return patches, gradients
+    start, stop = part
+    V, D = _scratch((stop - start) * tiling.across, images.shape[-1], rows.shape[-1], rows.dtype)
+    pool().take_turns(gradient_patches, (images, rows, V, D, start, stop, LANES, *tiling), pool().sharing(LANES))
+    return V, D

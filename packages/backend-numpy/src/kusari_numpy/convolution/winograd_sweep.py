@@ -9,7 +9,7 @@ import numpy as np
 
 from kusari_numpy.convolution.channels_last import HostArray
 from kusari_numpy.convolution.gradient import LANES
-from kusari_numpy.convolution.winograd_filters import CHANNELS, LARGEST, block_of_filters
+from kusari_numpy.convolution.winograd_filters import CHANNELS, LARGEST
 from kusari_numpy.threads import pool
 from kusari_numpy.winograd_matrices import PLACES
 from kusari_numpy.workspace import aligned_empty, workspace
@@ -17,7 +17,7 @@ from kusari_numpy.workspace import aligned_empty, workspace
 CACHE: Final = 3 * 2**19
 """Bytes that the patches and products of one piece of work should have: three quarters of a core's L2 cache."""
 TASKS: Final = 32
-"""Into which a convolution is shared out: threads that come back to the interpreter wait for each other there."""
+"""Into which a convolution is shared out, at most, where they are as small as they should be."""
 FEWEST_TILES: Final = 128
 """In a piece of work on many channels: each reads all filters from memory."""
 
@@ -56,21 +56,20 @@ def convolve(
 
     ``channels``: (bias, O).
     """
-    from kusari_numpy.compiled.winograd import convolve_strips, row_length
+    from kusari_numpy.compiled.winograd import row_length
+    from kusari_numpy.compiled.winograd_turns import convolve_by_strips
 
     y, shift, floor = result(image, channels, out, rectify)
-    c = image.shape[-1]
     strips, tiles = len(image) * tiling.down, tiling.across
-    step = strips_at_once(strips, tiling.across, c, len(shift))
+    step = strips_at_once(strips, tiling.across, image.shape[-1], len(shift))
     per_task = step * max(1, strips // (step * TASKS))
-
-    def work(task: int) -> None:
-        some = (task * per_task, min((task + 1) * per_task, strips))
-        patches = workspace("patches", (step * tiles, row_length(PLACES * c, image.dtype)), image.dtype)
-        products = workspace("products", (step * tiles, row_length(PLACES * len(shift), image.dtype)), image.dtype)
-        convolve_strips(image, U, y, shift, floor, patches, products, some, step, *tiling)
-
-    pool().run(work, -(-strips // per_task))
+    threads = pool().sharing(-(-strips // per_task))
+    patches, products = (
+        workspace(slot, (threads, step * tiles, row_length(PLACES * count, image.dtype)), image.dtype)
+        for slot, count in (("patches", image.shape[-1]), ("products", len(shift)))
+    )
+    work = strips, per_task, step, *tiling
+    pool().take_turns(convolve_by_strips, (image, U, y, shift, floor, patches, products, *work), threads)
     return y
 
 
@@ -112,28 +111,19 @@ def convolve_by_panels(
     ``windows``: (C, O, taps). Some are transformed just before they are used: to read all 37 MB of 512² from memory,
     had they been transformed before, would take no less time.
     """
+    from kusari_numpy.compiled import winograd_turns
     from kusari_numpy.compiled.vectors import WIDEST, whole
-    from kusari_numpy.compiled.winograd import convolve_panel, row_length, to_patches
+    from kusari_numpy.compiled.winograd import row_length
 
     y, shift, floor = result(image, channels, out, rectify)
-    c, width = image.shape[-1], WIDEST * whole(1, image.dtype)
-    tile, down, across, pad = tiling
-    strips, tiles = len(image) * down, tiling.count(len(image))
-    patches = workspace("patches", (tiles, row_length(PLACES * c, image.dtype)), image.dtype)
-
-    def transform(piece: int) -> None:
-        first, last = piece * strips // LANES, (piece + 1) * strips // LANES
-        to_patches(image, patches, tile, first, last, down, across, pad, first * across)
-
-    def work(piece: int) -> None:
-        begin, end = piece * width, min((piece + 1) * width, len(shift))
-        products = workspace("products", (tiles, row_length(PLACES * (end - begin), image.dtype)), image.dtype)
-        some, U = windows[:, begin:end], block_of_filters(end - begin, image.dtype)
-        edge, counts = math.isqrt(windows.shape[2]), (tile, strips, down, across)
-        convolve_panel(patches, some, edge, U, products, shift[begin:end], floor, y, begin, CHANNELS, *counts)
-
-    pool().run(transform, LANES)
-    pool().run(work, -(-len(shift) // width))
+    width, dtype = min(len(shift), WIDEST * whole(1, image.dtype)), image.dtype
+    tiles, threads = tiling.count(len(image)), pool().sharing(-(-len(shift) // width))
+    patches = workspace("patches", (tiles, row_length(PLACES * image.shape[-1], dtype)), dtype)
+    products = workspace("products", (threads, tiles * row_length(PLACES * width, dtype)), dtype)
+    U = workspace("block", (threads, PLACES * row_length(CHANNELS * width, dtype)), dtype)
+    made = windows, math.isqrt(windows.shape[2]), U, y, shift, floor, patches, products
+    work = width, CHANNELS, len(image) * tiling.down, LANES, *tiling
+    pool().take_turns(winograd_turns.convolve_by_panels, (image, *made, *work), threads)
     return y
 
 
