@@ -68,14 +68,6 @@ def _transform(windows: HostArray, memory: Callable[..., HostArray]) -> HostArra
     return U
 
 
-def block_of_filters(outputs: int, dtype: np.dtype[Any]) -> HostArray:
-    """Return scratch memory for transformed filters of `CHANNELS` channels and so many others."""
-    from kusari_numpy.compiled.vectors import whole
-    from kusari_numpy.compiled.winograd import row_length
-
-    return workspace("block", (PLACES, row_length(CHANNELS * whole(outputs, dtype), dtype)), dtype)
-
-
 def windows_of(gU: HostArray, shape: tuple[int, ...], by_outputs: bool) -> HostArray:
     """Return gW (O, C, r, r) = Gᵀ gU G, of gU (O, C) ``by_outputs`` or (C, O) at each place."""
     from kusari_numpy.compiled.winograd_turns import filters_from_patches_in_ranges
