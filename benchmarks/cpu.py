@@ -1,10 +1,11 @@
 """Time convolution layers, training steps and inference against PyTorch eager on the CPU.
 
-All sides take turns in one run, with as many threads each; a turn begins with a pause, in which the threads of the side
-before fall asleep, and one run that does not count. PyTorch runs in each of its settings (contiguous or
-channels-last memory, foreach or fused updates) and its fastest counts; so does ours. Kusari on NumPy alone, and the
-original where its interpreter is given, run in processes of their own that take their turn in each round. Figures are
-medians with a 90 % interval; below 1 Kusari is faster. Memory is that of a step in a fresh process (`memory`).
+All sides take turns in one run, with as many threads each; a turn begins with a pause, in which the threads of the
+side before fall asleep, and one run that does not count. PyTorch runs in each of its settings (contiguous or
+channels-last memory, foreach or fused updates) and its fastest counts; so does ours. Kusari on NumPy alone (as it
+comes, and with OpenBLAS's threads falling asleep sooner), and the original where its interpreter is given, run in
+processes of their own that take their turn in each round. Figures are medians with a 90 % interval; below 1 Kusari is
+faster. Memory is that of a step in a fresh process (`memory`).
 
     python benchmarks/cpu.py [--only NAME] [--group drawn] [--threads 2] [--rounds 15] [--json FILE]
                              [--original /where/chainer/is/bin/python] [--draw SEED]
@@ -28,31 +29,39 @@ from benchmarks import table, timing
 from benchmarks.worker import Worker, WorkerError, environment, script
 from benchmarks.workloads.workload import Workload
 
+BLAS_SLEEPS = "OPENBLAS_THREAD_TIMEOUT=20"
+"""Else OpenBLAS's threads look for the next product for 25 ms, on the cores of ours: `docs/performance.md`."""
+
+SideAndSetting = tuple[str, str]
+"""A column, and an environment variable with its value, or nothing."""
+
 
 class Others:
     """The sides that run in processes of their own, each started when it is first needed."""
 
     def __init__(self, original: str | None, threads: int) -> None:
-        self._commands = {"alone": [sys.executable, script("numpy_alone.py")]}
+        alone = [sys.executable, script("numpy_alone.py")]
+        self._commands: dict[SideAndSetting, list[str]] = {("alone", ""): alone, ("alone", BLAS_SLEEPS): alone}
         if original is not None:
-            self._commands["original"] = [original, "-W", "ignore", script("original.py")]
+            self._commands["original", ""] = [original, "-W", "ignore", script("original.py")]
         self._threads = threads
-        self._workers: dict[str, Worker] = {}
+        self._workers: dict[SideAndSetting, Worker] = {}
         self.about: dict[str, str] = {}
         """What ran there, with versions."""
 
-    def open(self, workload: Workload) -> dict[str, Worker]:
+    def open(self, workload: Workload) -> dict[SideAndSetting, Worker]:
         """Return those that have a column for this workload, with it made."""
         wanted = {"alone": workload.alone_limit is not None, "original": workload.group != "drawn"}
         ready = {}
-        for side, command in self._commands.items():
+        for key, command in self._commands.items():
+            side, setting = key
             if wanted[side]:
                 try:
-                    if side not in self._workers:
-                        self._workers[side] = Worker(side, command, self._threads)
-                        self.about[side] = self._workers[side].about()
-                    self._workers[side].open(workload.name, workload.group)
-                    ready[side] = self._workers[side]
+                    if key not in self._workers:
+                        self._workers[key] = Worker(side, command, self._threads, setting)
+                        self.about[side] = self._workers[key].about()
+                    self._workers[key].open(workload.name, workload.group)
+                    ready[key] = self._workers[key]
                 except WorkerError as error:
                     print(f"{workload.name}: no such column: {error}", file=sys.stderr)
         return ready
@@ -84,12 +93,21 @@ def measure(workload: Workload, rounds: int, others: Others) -> table.Row:
         "interval": [round(low, 3), round(high, 3)],
         "limit": workload.limit,
     }
-    for side, column in zip(workers, columns[len(runs) :], strict=True):
+    found = list(zip(workers, columns[len(runs) :], strict=True))
+    for side in dict.fromkeys(side for side, _ in workers):
+        settings = [(setting, column) for (name, setting), column in found if name == side]
+        setting, column = best(*zip(*settings, strict=True))
         # Of NumPy alone it is how it stands to PyTorch that matters, of the original how it stands to us.
         pairs = zip(column, b, strict=True) if side == "alone" else zip(column, a, strict=True)
         between, low, high = (round(value, 3) for value in timing.interval([x / y for x, y in pairs]))
         limit = workload.alone_limit if side == "alone" else workload.original_limit
-        row[side] = {**milliseconds(column), "ratio": between, "interval": [low, high], "limit": limit}
+        row[side] = {
+            "setting": setting,
+            **milliseconds(column),
+            "ratio": between,
+            "interval": [low, high],
+            "limit": limit,
+        }
     return row
 
 

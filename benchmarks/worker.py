@@ -37,12 +37,14 @@ class Worker:
         label: What messages call it.
         command: The interpreter and the script, which ends in `serve`.
         threads: How many threads its libraries get.
+        setting: An environment variable of its own, ``NAME=value``, or nothing.
     """
 
-    def __init__(self, label: str, command: list[str], threads: int) -> None:
+    def __init__(self, label: str, command: list[str], threads: int, setting: str = "") -> None:
         self.label = label
+        own = dict([setting.split("=", 1)]) if setting else {}
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(threads)
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(threads) | own
         )
 
     def about(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from benchmarks import cpu, table, timing
@@ -25,17 +25,19 @@ def test_sides_take_turns_in_every_round() -> None:
 
 
 class NoOthers(cpu.Others):
-    """One worker, whose every run takes six seconds."""
+    """Workers whose every run takes six seconds, or seven."""
 
     def __init__(self) -> None:
         super().__init__(None, 1)
 
-    def open(self, workload: Workload) -> dict[str, Any]:
-        class Fixed:
-            def seconds(self) -> float:
-                return 6.0
+    def open(self, workload: Workload) -> dict[cpu.SideAndSetting, Any]:
+        class Fixed(NamedTuple):
+            taken: float
 
-        return {"alone": Fixed(), "original": Fixed()}
+            def seconds(self) -> float:
+                return self.taken
+
+        return {("alone", ""): Fixed(7.0), ("alone", "LESS=1"): Fixed(6.0), ("original", ""): Fixed(6.0)}
 
 
 def test_the_best_setting_of_each_side_counts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,7 +56,8 @@ def test_the_best_setting_of_each_side_counts(monkeypatch: pytest.MonkeyPatch) -
     assert row["torch"]["setting"] == "best"
     assert (row["ratio"], row["interval"], row["limit"]) == (0.5, [0.5, 0.5], 0.4)
     assert row["alone"] == {
-        "ms": 6000.0, "interval_ms": [6000.0, 6000.0], "ratio": 1.5, "interval": [1.5, 1.5], "limit": 1.4,
+        "setting": "LESS=1", "ms": 6000.0, "interval_ms": [6000.0, 6000.0], "ratio": 1.5, "interval": [1.5, 1.5],
+        "limit": 1.4,
     }  # fmt: skip
     assert row["original"]["ratio"] == 3.0
     assert len(list(table.exceeded(row))) == 3

@@ -32,7 +32,7 @@ def find(name, group):
 
 if __name__ == "__main__":
     sys.stdout.flush()
-    serve(find, "threads " + os.environ["OMP_NUM_THREADS"])
+    serve(find, "threads " + os.environ["OMP_NUM_THREADS"] + os.environ.get("OF_ITS_OWN", ""))
 """
 
 
@@ -40,13 +40,13 @@ if __name__ == "__main__":
 def worker(tmp_path: Path) -> Iterator[Worker]:
     path = tmp_path / "server.py"
     path.write_text(SERVER.format(root=str(ROOT)).replace('print("a library says hello")\n', ""), encoding="utf-8")
-    found = Worker("stand-in", [sys.executable, str(path)], 3)
+    found = Worker("stand-in", [sys.executable, str(path)], 3, "OF_ITS_OWN= a=b")
     yield found
     found.close()
 
 
 def test_a_worker_says_what_it_is_and_times_its_runs(worker: Worker) -> None:
-    assert worker.about() == "threads 3"
+    assert worker.about() == "threads 3 a=b"
     worker.open("known", "step")
     assert 0 <= worker.seconds() < 60
     assert 0 <= worker.seconds() < 60

@@ -28,7 +28,7 @@ from kusari_numpy.convolution.passes import Passes, Three
 from kusari_numpy.convolution.places import Grid, source, tap_numbers, tap_places, target
 from kusari_numpy.pieces import PIECE, in_a_piece
 from kusari_numpy.threads import pool
-from kusari_numpy.workspace import aligned_empty, aligned_zeros, workspace
+from kusari_numpy.workspace import aligned_empty, aligned_zeros
 
 HELD: Final = 2**16
 """Numbers of an image that are computed at a time: 256 KiB of float32, which stay in cache with what they see."""
@@ -68,7 +68,7 @@ class DepthwiseConvolution(ChannelsLastConvolution):
 
         channels, taps = self.problem.groups, self.geometry.taps
         images, g = flat_images(channels_last(x)), flat_images(channels_last(gy))
-        lanes, zero = workspace("lanes", (LANES, taps * channels), gy.dtype), np.zeros(channels, gy.dtype)
+        lanes, zero = aligned_empty((LANES, taps * channels), gy.dtype), np.zeros(channels, gy.dtype)
         gradient = aligned_empty((channels, taps), gy.dtype)
         operands = images, self._there, g, lanes, zero, _parts(g[0].size), gradient
         pool().take_turns(gradients_in_turns, operands, pool().sharing(LANES))

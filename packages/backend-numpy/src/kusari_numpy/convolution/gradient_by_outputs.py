@@ -68,7 +68,7 @@ class GradientByOutputs:
 
         numbers = len(self.taps) * self.reach * self.outputs
         total = aligned_empty((self.groups * numbers,), self.dtype)
-        lanes = total if self.lanes == 1 else workspace("lanes", (self.lanes, len(total)), self.dtype)
+        lanes = total if self.lanes == 1 else aligned_empty((self.lanes, len(total)), self.dtype)
         gradients = lanes.reshape(self.lanes, self.groups, numbers)
         threads = pool().sharing(self.lanes * len(self.parts))
         packed, apart = (

@@ -71,7 +71,7 @@ def _gradient_by_lanes(images: HostArray, rows: HostArray, tiling: Tiling, by_ou
 
     c, o, strips, dtype = images.shape[-1], rows.shape[-1], len(rows) * tiling.down, rows.dtype
     total = scratch_filters((PLACES, row_length(c * o, dtype)), dtype)
-    lanes = workspace("lanes", (min(LANES, strips), *total.shape), dtype)
+    lanes = aligned_empty((min(LANES, strips), *total.shape), dtype)
     step, threads = strips_at_once(strips, tiling.across, c, o), pool().sharing(LANES)
     transformed = [
         workspace(slot, (threads, step * tiling.across, row_length(PLACES * count, dtype)), dtype)
