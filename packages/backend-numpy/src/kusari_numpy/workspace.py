@@ -28,7 +28,7 @@ KEPT: Final = 2**29
 """Bytes that are kept so, at most, those in use included."""
 SLACK: Final = 1.44
 """How much is kept at most, for what was in use at some time: without it, a step of VGG would keep 113 MiB for 83. With
-1.3, one of a Network in Network asks for 80 MiB anew each time, and the system clears pages for 20 of 350 ms."""
+1.3, one of a Network in Network asks for 80 MiB anew each time, and the system clears pages for 15 of 350 ms."""
 LARGEST: Final = 2
 """An array takes kept memory of up to so many times its size: a step of VGG keeps two thirds as much then."""
 

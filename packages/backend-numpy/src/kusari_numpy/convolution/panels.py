@@ -16,7 +16,7 @@ how many of all groups are to be packed."""
 class Panels:
     """Packed when they are first used: where that is a call of compiled code, within it.
 
-    A training step packs each layer's filters anew, twice: through the interpreter that took 50 µs more each time.
+    A training step packs each layer's filters anew, twice: a call for that took 80 to 100 µs of small 1×1 layers.
 
     Args:
         W: Filters, flat.
@@ -39,9 +39,8 @@ class Panels:
         self.packing: Packing = (W, steps, order, size, each, groups * each)
         """What is still to be packed, for `kusari_numpy.compiled.direct.convolve_parts`."""
 
-    @property
-    def packed(self) -> HostArray:
-        """Those of each group, which are packed now if they were not before."""
+    def pack(self) -> HostArray:
+        """Return those of each group, which are packed now if they were not before."""
         from kusari_numpy.compiled.panels import pack_groups_in_ranges
 
         W, steps, order, size, each, count = self.packing

@@ -67,7 +67,7 @@ class RowsMLPConvolution(MLPConvolution):
 
         images, one = enclose(x, self.there), self.there.passes[0]
         filters = tuple(
-            [layer.filters_there(W)[0].packed[0] for layer, W in zip(self.layers, weights[::2], strict=True)]
+            [layer.filters_there(W)[0].pack()[0] for layer, W in zip(self.layers, weights[::2], strict=True)]
         )
         biases = tuple([_lengthened(b, width) for b, width in zip(weights[1::2], self.widths, strict=True)])
         runs = (segments(one, images.shape, images.shape[-1]), *[one_run(inputs) for inputs in self.channels[:-1]])
@@ -135,7 +135,7 @@ class _StackGradient:
         self.rectified = (plan.problem.activation == RELU, plan.problem.output_activation == RELU)
         through = count > 1 or self.rectified[1]
         self.first = aligned_empty((plan.pixels * plan.widths[0],), dtype) if through else self.gy
-        back = [layer.filters_back(W)[0].packed[0] for layer, W in zip(plan.layers[1:], weights[2::2], strict=True)]
+        back = [layer.filters_back(W)[0].pack()[0] for layer, W in zip(plan.layers[1:], weights[2::2], strict=True)]
         self.panels = (np.empty(0, dtype), *back)
         self.segments = tuple([one_run(channels) for channels in plan.channels])
         self.blocks = tuple([blocks(width, dtype) for width in plan.widths])

@@ -84,13 +84,13 @@ class Sweep:
             (seen, runs, into), filters = self.grids[number], panels[number]
             sees = x, seen, self.inputs, filters.memory, filters.packing, runs
             pool().take_turns(convolve_parts, (*sees, flat, into, self.outputs, parts, *finish), threads)
-            filters.have_been_packed()
 
         if len(self.grids) == 1:
             convolve(0, self.parts, pool().sharing(len(self.parts)))
+            panels[0].have_been_packed()
         else:
             for each in panels:
-                _ = each.packed  # before the pieces of work, of which each would
+                each.pack()  # before the pieces of work, of which each would
             pool().run(lambda piece: convolve(self.numbers[piece], self.parts[piece : piece + 1], 1), len(self.parts))
         return y
 
